@@ -1,0 +1,67 @@
+"""Compiler flags, host features, threading layer and thread count: the one place for each.
+
+Nothing here compiles: decorators register functions, which Numba compiles at their first call.
+"""
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import llvmlite.binding as llvm
+import numba
+from numba import njit
+
+from fastbp.kernels import cache
+
+# error_model="numpy": a division by zero gives inf instead of a branch to an exception.
+# No fastmath: every kernel names its fused multiply-adds itself, so that serial and parallel builds give the same bits.
+FLAGS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "boundscheck": False}
+INNER = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+
+def inner(function: Callable[..., Any]) -> Any:
+    """Compile `function` for use by other kernels only: no Python wrapper, stored inside its callers' cache entries."""
+    return njit(**FLAGS, **INNER)(function)
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """As `inner`, and made part of its caller by LLVM: for bodies whose tiles must stay in registers."""
+    return njit(**FLAGS, **INNER, forceinline=True)(function)
+
+
+def entry(function: Callable[..., Any], parallel: bool = False) -> Any:
+    """Compile `function` to be called from Python; kept on disk by :mod:`fastbp.kernels.cache`."""
+    dispatcher = njit(**FLAGS, no_cfunc_wrapper=True, parallel=parallel)(function)
+    dispatcher._cache = cache.KernelCache(dispatcher.py_func)
+    return dispatcher
+
+
+def parallel_entry(function: Callable[..., Any]) -> Any:
+    """As `entry`, with `prange` loops run by Numba's threads."""
+    return entry(function, parallel=True)
+
+
+# ------------------------------------------------------------------ the host
+def _host_features() -> dict[str, bool]:
+    """CPU features that the code will be compiled for; NUMBA_CPU_NAME other than the host's leaves what its name implies."""
+    name = numba.config.CPU_NAME
+    if name in (None, "", "host", llvm.get_host_cpu_name()):
+        return dict(llvm.get_host_cpu_features())
+    features = {part[1:]: part[0] == "+" for part in (numba.config.CPU_FEATURES or "").split(",") if part}
+    known = {"haswell": ("avx2", "fma"), "skylake-avx512": ("avx2", "fma", "avx512f"), "x86-64-v3": ("avx2", "fma"),
+             "x86-64-v4": ("avx2", "fma", "avx512f")}
+    return {**dict.fromkeys(known.get(name, ()), True), **features}
+
+
+_FEATURES = _host_features()
+_ARM = llvm.get_process_triple().startswith(("aarch64", "arm64"))
+#: Bytes of one vector register that kernels use: 64 (AVX-512), 32 (AVX2), else 16; FASTBP_VECTOR_BYTES overrides (tests).
+VECTOR_BYTES = int(os.environ.get("FASTBP_VECTOR_BYTES", 0)) or (
+    64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx2") else 16)
+#: Whether a fused multiply-add is one instruction; where it is not, llvm.fma would be a library call a lane.
+HAS_FMA = _ARM or bool(_FEATURES.get("fma"))
+#: Vector registers there are: they bound the register tile.
+VECTOR_REGISTERS = 32 if VECTOR_BYTES == 64 or _ARM else 16
+if VECTOR_BYTES not in (16, 32, 64):
+    raise ValueError(f"FASTBP_VECTOR_BYTES is {VECTOR_BYTES}, expected 16, 32 or 64")
