@@ -238,8 +238,7 @@ def get_activation(spec: str | Activation, argument: str = "activation", *, outp
     'relu'
     """
     known = ACTIVATIONS | ({"softmax": SOFTMAX} if output else {})
-    hint = "; write fastbp.Activation('name', function)" if callable(spec) else ""
-    if not output and (spec is SOFTMAX or isinstance(spec, str) and spec == "softmax"):
+    if not output and (spec is SOFTMAX or (isinstance(spec, str) and spec == "softmax")):
         raise ValueError(f"{argument} must be one of {', '.join(map(repr, sorted(known)))}, got {spec!r}; "
                          "softmax couples the neurons of a layer and serves as output only")
-    return choose(argument, spec, known, Activation, hint)
+    return choose(argument, spec, known, Activation)

@@ -57,7 +57,7 @@ def check_count(argument: str, value: Any, low: int = 1) -> int:
     return int(value)
 
 
-def check_name(argument: str, value: str, known: Iterable[str], hint: str = "") -> str:
+def check_name(argument: str, value: str, known: Iterable[str]) -> str:
     """`value` if it is one of the `known` names.
 
     Examples
@@ -68,15 +68,16 @@ def check_name(argument: str, value: str, known: Iterable[str], hint: str = "") 
     """
     known = sorted(known)
     if value not in known:
-        raise ValueError(f"{argument} must be one of {', '.join(map(repr, known))}, got {value!r}{hint}")
+        raise ValueError(f"{argument} must be one of {', '.join(map(repr, known))}, got {value!r}")
     return value
 
 
-def choose(argument: str, spec: Any, table: Mapping[str, T], kind: type[T], hint: str = "") -> T:
+def choose(argument: str, spec: Any, table: Mapping[str, T], kind: type[T]) -> T:
     """Return the entry of `table` that `spec` names, or `spec` itself if it is a `kind` already."""
     if isinstance(spec, kind):
         return spec
     if isinstance(spec, str):
         return table[check_name(argument, spec, table)]
+    hint = f"; write fastbp.{kind.__name__}('name', function)" if callable(spec) else ""
     got = f"{spec!r} ({type(spec).__name__})"
     raise TypeError(f"{argument} must be a name or a fastbp.{kind.__name__}, got {got}{hint}")
