@@ -17,12 +17,14 @@ PACKAGE = ROOT / "fastbp"
 
 # From the ground up. A module imports from floors below its own, never from its own; a new module gets its place here.
 FLOORS = (
-    ("kernels.cache",),
+    ("kernels.cache", "checks"),
     ("kernels.jit",),
     ("kernels.simd",),
     ("kernels.vecmath", "kernels.tile"),
+    ("kernels.panels",),
     ("derive", "schedules", "initializers", "inputs", "history", "progress"),
-    ("activations", "losses", "optimizers"),
+    ("activations", "optimizers"),
+    ("losses",),
     ("kernels.forward", "kernels.backward", "kernels.gradient", "base"),
     ("kernels.epoch", "fitting", "gradcheck"),
     ("network", "reference"),
@@ -34,7 +36,7 @@ FLOOR = {module: floor for floor, modules in enumerate(FLOORS) for module in mod
 ROOFS = {"": len(FLOORS), "__main__": len(FLOORS) + 1}
 
 # What the compiled path alone may use: the NumPy twin reaches none of it, not even through others.
-COMPILED = {f"kernels.{name}" for name in ("tile", "forward", "backward", "gradient", "epoch")} | {"network", "trainer"}
+COMPILED = {f"kernels.{name}" for name in ("tile", "panels", "forward", "backward", "gradient", "epoch")} | {"network", "trainer"}
 
 # Third-party packages that a module may import at its top; elsewhere only NumPy, Numba and Numba's llvmlite.
 OPTIONAL = {"estimators": {"sklearn"}, "compat": {"sklearn"}}
