@@ -36,7 +36,9 @@ FLOOR = {module: floor for floor, modules in enumerate(FLOORS) for module in mod
 ROOFS = {"": len(FLOORS), "__main__": len(FLOORS) + 1}
 
 # What the compiled path alone may use: the NumPy twin reaches none of it, not even through others.
-COMPILED = {f"kernels.{name}" for name in ("tile", "panels", "forward", "backward", "gradient", "epoch")} | {"network", "trainer"}
+COMPILED = {"network", "trainer"} | {
+    f"kernels.{name}" for name in ("tile", "panels", "forward", "backward", "gradient", "epoch")
+}
 
 # Third-party packages that a module may import at its top; elsewhere only NumPy, Numba and Numba's llvmlite.
 OPTIONAL = {"estimators": {"sklearn"}, "compat": {"sklearn"}}
