@@ -129,11 +129,10 @@ class Optimizer:
     learning_rate: float | Callable[[int], float]
 
     def __post_init__(self) -> None:
-        if not callable(self.learning_rate):
-            check_number("learning_rate", self.learning_rate, 0.0)
-        for parameter in fields(self):
-            if parameter.name in HIGH:
-                check_number(parameter.name, getattr(self, parameter.name), 0.0, HIGH[parameter.name], open_high=True)
+        highs = HIGH if callable(self.learning_rate) else HIGH | {"learning_rate": math.inf}
+        for name in {field.name for field in fields(self)} & highs.keys():
+            number = check_number(name, getattr(self, name), 0.0, highs[name], open_high=True)
+            object.__setattr__(self, name, number)  # frozen: whatever kind of number came, h is of Python floats
 
     @property
     def states(self) -> int:
@@ -161,7 +160,7 @@ class Optimizer:
         """Return the learning rate at `step`, counted from 0."""
         if callable(self.learning_rate):
             return check_number(f"learning_rate({step})", self.learning_rate(step), 0.0)
-        return float(self.learning_rate)
+        return self.learning_rate
 
 
 @dataclass(frozen=True)
@@ -221,16 +220,14 @@ class RMSProp(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float or callable
-        η.
+    learning_rate, weight_decay
+        As for `SGD`.
     rho : float
         ρ, the share of the old mean square that stays at each step.
     eps : float
         ε, added to the root.
     momentum : float
         μ: u ← μ u + g / (√s + ε), w ← w − η u.
-    weight_decay : float
-        λ, which adds λ w to g.
     """
 
     learning_rate: float | Callable[[int], float] = 0.01
@@ -253,12 +250,10 @@ class Adagrad(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float or callable
-        η.
+    learning_rate, weight_decay
+        As for `SGD`.
     eps : float
         ε, added to the root.
-    weight_decay : float
-        λ, which adds λ w to g.
     """
 
     learning_rate: float | Callable[[int], float] = 0.01
@@ -279,14 +274,12 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float or callable
-        η.
+    learning_rate, weight_decay
+        As for `SGD`.
     beta1, beta2 : float
         β₁ and β₂, the shares of the old means that stay at each step.
     eps : float
         ε, added to the root of the mean square.
-    weight_decay : float
-        λ, which adds λ w to g.
     """
 
     learning_rate: float | Callable[[int], float] = 1e-3
@@ -313,9 +306,7 @@ class AdamW(Adam):
 
     Parameters
     ----------
-    learning_rate : float or callable
-        η.
-    beta1, beta2, eps : float
+    learning_rate, beta1, beta2, eps
         As for `Adam`.
     weight_decay : float
         λ: each step takes η λ w off w.
@@ -337,9 +328,7 @@ class Adamax(Adam):
 
     Parameters
     ----------
-    learning_rate : float or callable
-        η.
-    beta1, beta2, eps, weight_decay : float
+    learning_rate, beta1, beta2, eps, weight_decay
         As for `Adam`; ε is added to |g|.
     """
 
