@@ -19,12 +19,14 @@ PACKAGE = ROOT / "fastbp"
 FLOORS = (
     ("kernels.cache", "checks"),
     ("kernels.jit",),
+    ("kernels.emit",),
     ("kernels.simd",),
     ("kernels.vecmath", "kernels.tile"),
     ("kernels.panels",),
     ("derive", "schedules", "initializers", "inputs", "history", "progress"),
     ("activations", "optimizers"),
     ("losses",),
+    ("kernels.formulas",),
     ("kernels.forward", "kernels.backward", "kernels.gradient", "base"),
     ("kernels.epoch", "fitting", "gradcheck"),
     ("network", "reference"),
@@ -37,7 +39,7 @@ ROOFS = {"": len(FLOORS), "__main__": len(FLOORS) + 1}
 
 # What the compiled path alone may use: the NumPy twin reaches none of it, not even through others.
 COMPILED = {"network", "trainer"} | {
-    f"kernels.{name}" for name in ("tile", "panels", "forward", "backward", "gradient", "epoch")
+    f"kernels.{name}" for name in ("tile", "panels", "formulas", "forward", "backward", "gradient", "epoch")
 }
 
 # Third-party packages that a module may import at its top; elsewhere only NumPy, Numba and Numba's llvmlite.
