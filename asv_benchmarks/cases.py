@@ -1,0 +1,146 @@
+"""The networks that are timed and tested: one table for peers.py, the asv benchmarks and the tests.
+
+Every implementation starts from `Case.parameters`, meets the MINIBATCHES minibatches of `Case.data` once, in their
+order, by plain gradient descent at LEARNING_RATE, and must arrive at `Case.trained`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+Floats = NDArray[np.floating[Any]]
+
+SEED = 0
+MINIBATCHES = 16
+LEARNING_RATE = 0.05
+DTYPES = ("float32", "float64")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One network and its batch. `loss` is cross-entropy, so that delta^L = a - y with either output.
+
+    `tolerance` bounds `difference` in float32: measured <= 6e-5, but 1e-3 (MKL) to 1.3e-2 (XLA) where millions of relu
+    units stand near the corner, round-off decides for a few of them, and the later steps make more of it.
+    """
+
+    name: str
+    sizes: tuple[int, ...]
+    batch: int
+    hidden: str
+    output: str = "softmax"
+    loss: str = "cross_entropy"
+    tolerance: float = 1e-3
+
+    @property
+    def flop(self) -> int:
+        """Multiplications and additions of one step: three products a layer, but none for delta^0."""
+        products = [n_in * n_out for n_in, n_out in zip(self.sizes, self.sizes[1:], strict=False)]
+        return 2 * self.batch * (3 * sum(products) - products[0])
+
+    def parameters(self, dtype: DTypeLike) -> Floats:
+        """W1 (rows), b1, W2, b2, ... in one flat array: normal(0, 1/sqrt(n_in)) weights, zero biases."""
+        rng = np.random.default_rng(SEED)
+        flat = np.zeros(sum((n_in + 1) * n_out for n_in, n_out in zip(self.sizes, self.sizes[1:], strict=False)))
+        for W, _ in self.layers(flat):
+            W[:] = rng.standard_normal(W.shape) / np.sqrt(W.shape[1])
+        return flat.astype(dtype)
+
+    def layers(self, flat: Floats) -> list[tuple[Floats, Floats]]:
+        """The views (W, b) of each layer into a flat array of parameters."""
+        views, at = [], 0
+        for n_in, n_out in zip(self.sizes, self.sizes[1:], strict=False):
+            W = flat[at : at + n_out * n_in].reshape(n_out, n_in)
+            views.append((W, flat[at + W.size : at + W.size + n_out]))
+            at += W.size + n_out
+        return views
+
+    def data(self, dtype: DTypeLike) -> tuple[Floats, NDArray[np.int64], Floats]:
+        """X (samples, n_0) in [0, 1), labels (samples,), and the labels one-hot (samples, n_L)."""
+        rng = np.random.default_rng(SEED + 1)
+        samples, n_classes = MINIBATCHES * self.batch, self.sizes[-1]
+        X = rng.random((samples, self.sizes[0]), dtype=np.float32).astype(dtype)
+        labels = rng.integers(0, n_classes, samples)
+        return X, labels, (labels[:, None] == np.arange(n_classes)).astype(dtype)
+
+    def trained(self, dtype: DTypeLike) -> Floats:
+        """The parameters after the MINIBATCHES steps, in float64 NumPy, from start and data rounded to `dtype`."""
+        X, _, Y = (array.astype(np.float64) for array in self.data(dtype))
+        flat = self.parameters(dtype).astype(np.float64)
+        for start in range(0, len(X), self.batch):
+            self._step(flat, X[start : start + self.batch], Y[start : start + self.batch])
+        return flat
+
+    def _step(self, flat: Floats, x: Floats, y: Floats) -> None:
+        layers = self.layers(flat)
+        activations = [x]
+        for index, (W, b) in enumerate(layers, start=1):
+            function = SIGMA[self.hidden if index < len(layers) else self.output]
+            activations.append(function(activations[-1] @ W.T + b))
+        delta = (activations.pop() - y) / len(x)
+        for W, b in reversed(layers):
+            a = activations.pop()
+            delta_below = (delta @ W) * SIGMA_PRIME[self.hidden](a)
+            W[:] -= LEARNING_RATE * (delta.T @ a)
+            b[:] -= LEARNING_RATE * delta.sum(0)
+            delta = delta_below
+
+    def difference(self, flat: Floats, trained: Floats, dtype: DTypeLike) -> float:
+        """Euclidean distance from `trained`, as a share of the way that training went (nan counts as inf)."""
+        way = np.linalg.norm(trained - self.parameters(dtype))
+        off = np.linalg.norm(flat - trained) / way
+        return float(off) if np.isfinite(off) else float("inf")
+
+    def within(self, difference: float, dtype: DTypeLike) -> bool:
+        """Whether a `difference` is round-off and no other work (float64: measured <= 3e-14)."""
+        return difference <= (self.tolerance if np.dtype(dtype) == np.float32 else 1e-10)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.batch}) {self.hidden}"
+
+
+def _softmax(z: Floats) -> Floats:
+    e: Floats = np.exp(z - z.max(1, keepdims=True))
+    total: Floats = e.sum(1, keepdims=True)
+    return e / total
+
+
+SIGMA: dict[str, Callable[[Floats], Floats]] = {
+    "sigmoid": lambda z: 0.5 * (1 + np.tanh(0.5 * z)),
+    "tanh": np.tanh,
+    "relu": lambda z: np.maximum(z, 0),
+    "softmax": _softmax,
+}
+SIGMA_PRIME: dict[str, Callable[[Floats], Any]] = {  # of a = sigma(z)
+    "sigmoid": lambda a: a * (1 - a),
+    "tanh": lambda a: 1 - a * a,
+    "relu": lambda a: a > 0,
+}
+
+
+def _table(*cases: Case) -> dict[str, Case]:
+    return {case.name: case for case in cases}
+
+
+# What peers.py times unless told otherwise.
+PEERS = _table(
+    Case("784-30-10", (784, 30, 10), 10, "sigmoid", output="sigmoid"),
+    Case("8-64-64-4", (8, 64, 64, 4), 64, "tanh"),
+    Case("32-128-64-2", (32, 128, 64, 2), 256, "relu"),
+    Case("784-128-10", (784, 128, 10), 32, "relu"),
+    Case("784-256-10", (784, 256, 10), 128, "relu"),
+    Case("64-8x64-10", (64, *[64] * 8, 10), 64, "tanh"),
+    Case("1024-2048-2048-1000", (1024, 2048, 2048, 1000), 512, "relu", tolerance=5e-2),
+)
+# Where a kernel tuned to the table above would show it: single samples, odd sizes, equal layers off the powers of two.
+OTHERS = _table(
+    Case("784-30-10-single", (784, 30, 10), 1, "sigmoid", output="sigmoid"),
+    Case("17-37-23-5", (17, 37, 23, 5), 13, "tanh"),
+    Case("5x300", (300,) * 6, 64, "relu"),
+)
+CASES = PEERS | OTHERS
