@@ -20,7 +20,7 @@ FLOORS = (
     ("kernels.cache", "checks"),
     ("kernels.jit",),
     ("kernels.emit",),
-    ("kernels.simd",),
+    ("kernels.simd", "kernels.emit"),
     ("kernels.vecmath", "kernels.tile"),
     ("kernels.panels", "expressions"),
     ("schedules", "inputs", "history", "progress"),

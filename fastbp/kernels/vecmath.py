@@ -2,9 +2,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
+from fastbp.kernels.emit import Value, Whole, at_least, at_most, fma, horner, pick, split, where
+from fastbp.kernels.simd import define
 
 _erf = np.frompyfunc(math.erf, 1, 1)
 
@@ -43,3 +47,116 @@ def erf(x: Any) -> Any:
     x = np.asarray(x)
     dtype = x.dtype if x.dtype.kind == "f" else np.float64
     return np.asarray(_erf(x), dtype=dtype)[()]
+
+
+# ------------------------------------------------------------------ kernels on vectors
+# Coefficients are minimax in relative error of the whole function (Remez exchange at 50 digits), rounded to the dtype
+# from the lowest power on, the others fitted anew after each. Bounds in ULP were measured against float64 over every
+# 997th float32 and against mpmath over random and critical float64, see tests/test_vecmath.py.
+LOG2E = 1.4426950408889634
+# ln 2 in two parts, whole numbers times the first exact; and its nearest number alone
+LN2_SINGLE = (0.693145751953125, 1.4286068203094172e-06)
+LN2_DOUBLE = (0.6931471803691238, 1.9082149292705877e-10)
+LN2 = 0.6931471805599453
+
+# exp(r) − 1 − r = r² Σ_k c_k r^k, |r| <= ln2/2
+EXP_SINGLE = (0.4999999701976776, 0.16666539013385773, 0.041667744517326355, 0.008367138914763927,
+              0.0013836949365213513)
+EXP_DOUBLE = (0.5000000000000011, 0.16666666666667318, 0.04166666666654611, 0.008333333333023028, 0.0013888888936818414,
+              0.00019841270349853284, 2.480150157017676e-05, 2.7556955105463847e-06, 2.7626964891877893e-07,
+              2.5169555239258273e-08)
+EXPM1_DOUBLE = (0.5, 0.16666666666666677, 0.041666666666666685, 0.008333333333321789, 0.0013888888888893608,
+                0.000198412698853849, 2.480158727937163e-05, 2.7557245084922143e-06, 2.755732895693054e-07,
+                2.510871836979127e-08, 2.0894176892978195e-09)
+# ln(1 + f) = 2s + s Σ_k c_k s^(2k+2), s = f / (2 + f): for f in [√½ − 1, √2 − 1], then for f in [0, 1]
+LOG_SINGLE = (0.6666677594184875, 0.3997756838798523, 0.2987147569656372)
+LOG_DOUBLE = (0.6666666666666735, 0.3999999999940939, 0.2857142874365992, 0.22222198433506285, 0.18183572041764348,
+              0.1531384175319843, 0.14798150498134346)
+
+
+def _reduced(x: Value) -> tuple[Whole, Value]:
+    """(n, r) with x = n ln2 + r, |r| <= ln2/2."""
+    high, low = pick(x, LN2_SINGLE, LN2_DOUBLE)
+    n = Whole(x, LOG2E)
+    return n, fma(n.n, -low, fma(n.n, -high, x))
+
+
+def _exp_of(x: Value) -> Value:
+    """exp(x) for x that needs no bound above."""
+    n, r = _reduced(at_least(x, pick(x, -104.0, -746.0)))
+    return n.scale(horner(r, (1.0, 1.0, *pick(x, EXP_SINGLE, EXP_DOUBLE))))
+
+
+def _exp(x: Value) -> Value:
+    """exp(x) = 2^n exp(r), x = n ln2 + r. Subnormal results and overflow as IEEE 754 has them."""
+    return _exp_of(at_most(x, pick(x, 89.0, 710.0)))
+
+
+def _tanh(x: Value) -> Value:
+    """tanh(x) = h / (h + 1), h = (exp(2|x|) − 1) / 2 = 2^n (exp(2r) − 1) / 2 + (2^n − 1) / 2, |x| = n ln2/2 + r."""
+    y = at_most(abs(x), pick(x, 9.1, 19.1))
+    n = Whole(y, 2.0 * LOG2E)
+    # ln2 in one part: what it misses grows with n, but 1 − tanh(x) falls faster
+    r = fma(n.n, -0.5 * LN2, y)
+    series = pick(x, EXP_SINGLE, EXPM1_DOUBLE)
+    q = fma(r * r, horner(r, [c * 2.0 ** (k + 1) for k, c in enumerate(series)]), r)
+    power = n.power()
+    h = fma(q, power, fma(power, 0.5, -0.5))
+    inverse = 1.0 / (h + 1.0)
+    t = h * inverse
+    # one Newton step takes back what h + 1 and the division rounded away: 2.4 to 1.5 ULP
+    t = fma(fma(-t, h, h - t), inverse, t)
+    return t.call("copysign", x)
+
+
+def _sigmoid(x: Value) -> Value:
+    """1 − t for x >= 0, e (1 − t) else, e = exp(−|x|), t = e / (1 + e): 1.6 ULP, where t for x < 0 has 2.4."""
+    e = _exp_of(-abs(x))
+    factor = where(x < 0.0, e, 1.0)
+    return fma(-factor, e / (e + 1.0), factor)
+
+
+def _log_of(f: Value, coefficients: Sequence[float]) -> tuple[Value, Value, Value]:
+    """(f, h, t) with ln(1 + f) = f − (h − t)."""
+    s = f / (f + 2.0)
+    z = s * s
+    h = 0.5 * f * f
+    return f, h, s * (h + z * horner(z, coefficients))
+
+
+def _log_reduced(k: Value, f: Value) -> Value:
+    """k ln2 + ln(1 + f)."""
+    high, low = pick(k, LN2_SINGLE, LN2_DOUBLE)
+    f, h, t = _log_of(f, pick(k, LOG_SINGLE, LOG_DOUBLE))
+    return fma(k, high, f - (h - fma(k, low, t)))
+
+
+def _log_limits(x: Value, edge: float, result: Value) -> Value:
+    """`result`, ∞ at ∞, −∞ where x = edge, NaN below."""
+    inside = where(x < math.inf, result, x)
+    return where(x <= edge, where(x < edge, math.nan, x.number(-math.inf)), inside)
+
+
+def _log(x: Value) -> Value:
+    """ln(x) = k ln2 + ln(1 + f), x = 2^k (1 + f)."""
+    tiny, up = pick(x, (2.0**-126, 24.0), (2.0**-1022, 54.0))
+    subnormal = x < tiny
+    k, m, _ = split(where(subnormal, x * 2.0**up, x))
+    return _log_limits(x, 0.0, _log_reduced(where(subnormal, k - up, k), m - 1.0))
+
+
+def _log1p(x: Value) -> Value:
+    """ln(1 + x) = k ln2 + ln(1 + f), f = 2^−k x + (2^−k − 1): x itself where k = 0."""
+    k, _, four = split(x + 1.0)
+    scale = four * 0.25
+    f = fma(x, scale, scale - 1.0)
+    return _log_limits(x, -1.0, _log_reduced(k, f).call("copysign", x))
+
+
+def _lower(kernel: Any) -> Any:
+    """Code generation for `define` from `kernel`."""
+    return lambda context, builder, v, args: kernel(*(Value(builder, arg) for arg in args)).value
+
+
+for _function, _kernel in ((np.exp, _exp), (np.tanh, _tanh), (np.log, _log), (np.log1p, _log1p), (sigmoid, _sigmoid)):
+    define(_function, 1, _lower(_kernel))
