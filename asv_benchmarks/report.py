@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def _threads(limit: Record) -> str:
 def _table(rows: list[Record], limit: float) -> str:
     """Times in us; fastbp's also as a share of the limit and as a multiple of the fastest other's speed."""
     names = [name for name in RIVALS if any(row["rival"] == name for row in rows)]
-    head = ["shape (batch) hidden", *(RIVALS[name].label for name in names), "share of limit", "faster than the next"]
+    head = ["shape (batch) hidden", *(RIVALS[name].label for name in names), "share of limit", "fastest other / fastbp"]
     lines = [_line(head), _line(["---", *["--:"] * (len(head) - 1)])]
     for shape in dict.fromkeys(row["case"] for row in rows):
         timed = {r["rival"]: r for r in rows if r["case"] == shape and "failed" not in r}
@@ -87,6 +88,10 @@ def section(record: Record) -> str:
     """The README's section: method, tables, chart, and what it ran on."""
     machine = record["machine"]
     versions = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
+    source = textwrap.fill(
+        f"Measured {record['date']} on {machine['cpu']}, {machine['cores']} cores, {machine['system']}; {versions}; "
+        f"medians of {record['rounds']} rounds.", width=120,
+    )  # fmt: skip
     return f"""\
 Median time of one training step (forward, backward, update) in µs, lower is better. Every library trains the same
 network from the same weights on the same minibatches, in a process of its own, and its weights are compared with
@@ -96,8 +101,11 @@ float64 NumPy first. The share is the step's arithmetic against what the cores c
 
 ![Time of a step as a multiple of fastbp's](docs/peers.svg)
 
-Measured {record["date"]} on {machine["cpu"]}, {machine["cores"]} cores, {machine["system"]}; {versions}; medians of
-{record["rounds"]} rounds; `{record["command"]}`."""
+{source}
+
+```
+{record["command"]}
+```"""
 
 
 def replace_section(text: str, new: str) -> str:
@@ -159,18 +167,27 @@ def chart(record: Record, path: Path) -> None:
         for axes, limit, by_rival in zip(panels, limits, multiples, strict=True):
             _panel(axes, by_rival)
             axes.set_title(f"{limit['dtype']}, {_threads(limit)}")
-        panels[0].legend(ncols=len(RIVALS), frameon=False, fontsize=8)
+        bars, labels = panels[0].get_legend_handles_labels()
+        figure.legend(bars, labels, loc="outside upper center", ncols=len(labels), frameon=False)
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None, dpi=150)
 
 
 def _panel(axes: Any, by_rival: dict[str, dict[str, float]]) -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     shapes = list(dict.fromkeys(shape for times in by_rival.values() for shape in times))
     width = 0.8 / max(len(by_rival), 1)
     for index, (name, times) in enumerate(by_rival.items()):
         left = [shapes.index(shape) + (index - (len(by_rival) - 1) / 2) * width for shape in times]
+        heights = [ratio - 1 for ratio in times.values()]  # from fastbp's own time, up or down
         colour = f"C{list(RIVALS).index(name)}"
-        axes.bar(left, list(times.values()), width, label=RIVALS[name].label, color=colour)
+        axes.bar(left, heights, width, bottom=1, label=RIVALS[name].label, color=colour)
     axes.axhline(1, color="black", linewidth=1)
     axes.set_yscale("log")
-    axes.set_ylabel("time / fastbp's time")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}×")
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.grid(axis="y", linewidth=0.3)
+    axes.set_axisbelow(True)
+    axes.set_ylabel("time, fastbp = 1")
     axes.set_xticks(range(len(shapes)), [f"{shape}\n({CASES[shape].batch})" for shape in shapes])

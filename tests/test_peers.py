@@ -139,7 +139,8 @@ def test_the_table_gives_time_share_and_lead():
 
 def test_the_section_says_what_it_ran_on():
     text = report.section(RECORD)
-    for part in ("2000-01-02", "a processor", "2 cores", "numpy 2.4", "`python asv_benchmarks/peers.py`", "3 rounds"):
+    command = "```\npython asv_benchmarks/peers.py\n```"
+    for part in ("2000-01-02", "a processor", "2 cores", "numpy 2.4", "3 rounds", command):
         assert part in text
 
 
