@@ -130,7 +130,7 @@ class Optimizer:
 
     def __post_init__(self) -> None:
         highs = HIGH if callable(self.learning_rate) else HIGH | {"learning_rate": math.inf}
-        for name in {field.name for field in fields(self)} & highs.keys():
+        for name in [field.name for field in fields(self) if field.name in highs]:
             number = check_number(name, getattr(self, name), 0.0, highs[name], open_high=True)
             object.__setattr__(self, name, number)  # frozen: whatever kind of number came, h is of Python floats
 
@@ -348,14 +348,10 @@ class Lion(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float or callable
-        η, the length of every step.
-    beta1 : float
-        β₁, the share of the running mean in the direction of the step.
-    beta2 : float
-        β₂, the share of the old running mean that stays at each step.
-    weight_decay : float
-        λ: each step takes η λ w off w.
+    learning_rate, weight_decay
+        As for `AdamW`; η is the length of every step.
+    beta1, beta2 : float
+        β₁ and β₂, the shares of the running mean in the direction of a step and in the next running mean.
     """
 
     learning_rate: float | Callable[[int], float] = 1e-4
