@@ -11,6 +11,8 @@ from typing import Any
 import llvmlite.binding as llvm
 import numba
 from numba import njit
+from numba.core import sigutils
+from numba.core.ccallback import CFunc
 
 from fastbp.kernels import cache
 
@@ -30,16 +32,26 @@ def inlined(function: Callable[..., Any]) -> Any:
     return njit(**FLAGS, **INNER, forceinline=True)(function)
 
 
-def entry(function: Callable[..., Any], parallel: bool = False) -> Any:
-    """Compile `function` to be called from Python; kept on disk by :mod:`fastbp.kernels.cache`."""
+def entry(function: Callable[..., Any], name: str, parallel: bool = False) -> Any:
+    """Compile `function` to be called from Python, `prange` loops on Numba's threads where `parallel`.
+
+    It is kept on disk by :mod:`fastbp.kernels.cache` as `name`, which must tell it from all other entries.
+    """
     dispatcher = njit(**FLAGS, no_cfunc_wrapper=True, parallel=parallel)(function)
-    dispatcher._cache = cache.KernelCache(dispatcher.py_func)
+    dispatcher._cache = cache.KernelCache(name)
     return dispatcher
 
 
-def parallel_entry(function: Callable[..., Any]) -> Any:
-    """As `entry`, with `prange` loops run by Numba's threads."""
-    return entry(function, parallel=True)
+def callback(function: Callable[..., Any], signature: Any, name: str) -> Any:
+    """Compile `function` to be called by its address from other kernels, without making them depend on it.
+
+    `name` tells it from all others made of the same Python function; it is part of the cache file's name.
+    """
+    compiled = CFunc(function, sigutils.normalize_signature(signature), locals={},
+                     options={"error_model": FLAGS["error_model"], "boundscheck": FLAGS["boundscheck"]})
+    compiled._cache = cache.KernelCache(name)
+    compiled.compile()
+    return compiled
 
 
 # ------------------------------------------------------------------ the host

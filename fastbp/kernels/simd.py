@@ -155,6 +155,30 @@ def splat(tyctx, x):
     return v(x), lambda context, builder, sig, args: broadcast(builder, args[0], v.lanes)
 
 
+@intrinsic(prefer_literal=True)
+def splats(tyctx, p, count):
+    """The numbers p[0], ..., p[count - 1] (`count` a literal), each as a vector of equal lanes."""
+    v, n = vector_of(p.dtype), count.literal_value
+
+    def codegen(context, builder, sig, args):
+        numbers = [builder.load(builder.gep(args[0], [ir.Constant(I32, k)])) for k in range(n)]
+        return cgutils.pack_array(builder, [broadcast(builder, x, v.lanes) for x in numbers])
+    return types.UniTuple(v, n)(p, count), codegen
+
+
+@intrinsic
+def lanes_in(tyctx, p):
+    """How many numbers of the kind `p` points to one register holds: a constant of the compiled code."""
+    lanes = lanes_of(p.dtype)
+    return types.intp(p), lambda context, builder, sig, args: context.get_constant(types.intp, lanes)
+
+
+@intrinsic
+def zero_in(tyctx, p):
+    """The number 0 of the kind that `p` points to (0 * p[0] would be float64, and NaN where that is not finite)."""
+    return p.dtype(p), lambda context, builder, sig, args: context.get_constant(p.dtype, 0.0)
+
+
 @intrinsic
 def first_lanes(tyctx, x, n):
     """Mask of the first `n` lanes of a vector like `x`."""

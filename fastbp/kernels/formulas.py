@@ -1,0 +1,208 @@
+"""Formulas of the tables as compiled functions on rows of vectors, called by address.
+
+The training kernel is compiled once, whatever the activations, loss and optimizer: it calls these through an address, a
+few nanoseconds for hundreds of vectors. So a custom formula costs its own compile time alone and runs like a built-in.
+"""
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+from numba.np.numpy_support import from_dtype
+
+from fastbp.kernels.jit import callback, inner
+from fastbp.kernels.simd import first_lanes, lane_max, lane_sum, lanes_in, load, splat, splats, store, zero_in
+
+
+# ------------------------------------------------------------------ calling by address
+def _caller(description: str, n_args: int) -> Any:
+    """An intrinsic (address, *args) -> None that calls the compiled function at `address`."""
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        fnty = ir.FunctionType(ir.VoidType(), [a.type for a in args[1:]])
+        builder.call(builder.inttoptr(args[0], fnty.as_pointer()), args[1:])
+        return context.get_dummy_value()
+
+    names = ", ".join(f"x{k}" for k in range(n_args))
+    scope: dict[str, Any] = {"types": types, "codegen": codegen}
+    exec(f"def call(tyctx, address, {names}):\n    {description!r}\n"
+         f"    return types.void(types.intp, {names}), codegen", scope)
+    return intrinsic(scope["call"])
+
+
+call_activation = _caller("a = σ(z), d = σ'(z) in place: (a, d, rows, lead, n)", 5)
+call_loss = _caller("C_s and δ^L: (a, d, y, weight, cost, rows, lead, n)", 8)
+call_update = _caller("w, s, u from g: (w, g, s, u, h, n)", 6)
+
+
+# ------------------------------------------------------------------ making them
+def _floats(dtype: np.dtype[Any]) -> tuple[Any, Any]:
+    scalar = from_dtype(dtype)
+    return scalar, types.CPointer(scalar)
+
+
+@functools.cache
+def activation_address(name: str, function: Callable[..., Any], derivative: Callable[..., Any] | None, dtype: np.dtype[Any]) -> int:
+    """Address of a = σ(z), and d = σ'(z) where `derivative` is given, on rows of `n` numbers, `lead` apart.
+
+    `name` is part of the cache file's name: it must tell this formula from all others.
+    """
+    scalar, floats = _floats(dtype)
+    sigma = inner(function)
+    if derivative is None:
+        def apply(a, d, rows, lead, n):
+            for s in range(rows):
+                for o in range(s * lead, s * lead + n, lanes_in(a)):
+                    store(a, o, sigma(load(a, o)))
+    else:
+        sigma_prime = inner(derivative)
+
+        def apply(a, d, rows, lead, n):
+            for s in range(rows):
+                for o in range(s * lead, s * lead + n, lanes_in(a)):
+                    z = load(a, o)
+                    value = sigma(z)
+                    store(a, o, value)
+                    store(d, o, sigma_prime(z, value))
+    kind = "forward" if derivative is None else "training"
+    signature = types.void(floats, floats, types.intp, types.intp, types.intp)
+    return _made(apply, signature, f"activation-{name}-{kind}-{scalar}")
+
+
+def softmax_rows(a, d, rows, lead, n):
+    """a_i = exp(z_i) / Σ_k exp(z_k), row by row."""
+    for s in range(rows):
+        top, total = row_max(a, s * lead, n), zero_in(a)
+        for i in range(0, n, lanes_in(a)):
+            e = np.where(first_lanes(load(a, 0), n - i), np.exp(load(a, s * lead + i) - top), 0.0)
+            store(a, s * lead + i, e)
+            total += lane_sum(e)
+        scale = 1.0 / splat(total)
+        for o in range(s * lead, s * lead + n, lanes_in(a)):
+            store(a, o, load(a, o) * scale)
+
+
+@inner
+def row_max(a, o, n):
+    """The largest of the `n` numbers from a[o] on, in every lane."""
+    top = splat(a[o])
+    for i in range(0, n, lanes_in(a)):
+        top = np.maximum(top, np.where(first_lanes(top, n - i), load(a, o + i), top))
+    return splat(lane_max(top))
+
+
+@functools.cache
+def softmax_address(dtype: np.dtype[Any]) -> int:
+    """Address of softmax on rows."""
+    scalar, floats = _floats(dtype)
+    signature = types.void(floats, floats, types.intp, types.intp, types.intp)
+    return _made(softmax_rows, signature, f"softmax-{scalar}")
+
+
+@functools.cache
+def loss_address(name: str, cost: Callable[..., Any], derivative: Callable[..., Any], scaled: bool, dtype: np.dtype[Any]) -> int:
+    """Address of C_s = Σ_i c(a_i, y_i) and δ_i = ∂c/∂a_i v_s on rows; times σ'(z_i), which lies in d, where `scaled`.
+
+    With c and its derivative in z itself (sigmoid with cross-entropy) it is not scaled.
+    """
+    scalar, floats = _floats(dtype)
+    c, dc = inner(cost), inner(derivative)
+
+    def apply(a, d, y, weight, costs, rows, lead, n):
+        for s in range(rows):
+            total, v = zero_in(a), splat(weight[s])
+            for i in range(0, n, lanes_in(a)):
+                o = s * lead + i
+                x, t = load(a, o), load(y, o)
+                inside = first_lanes(x, n - i)
+                total += lane_sum(np.where(inside, c(x, t), 0.0))
+                delta = dc(x, t) * v
+                if scaled:
+                    delta = delta * load(d, o)
+                store(d, o, np.where(inside, delta, 0.0))
+            costs[s] = total
+    kind = "sigma" if scaled else "direct"
+    return _made(apply, _loss_signature(floats), f"loss-{name}-{kind}-{scalar}")
+
+
+@functools.cache
+def softmax_loss_address(name: str, cost: Callable[..., Any], derivative: Callable[..., Any], dtype: np.dtype[Any]) -> int:
+    """Address of C_s and δ_i = a_i (g_i − Σ_k g_k a_k) with g = ∂c/∂a: softmax's full Jacobian."""
+    scalar, floats = _floats(dtype)
+    c, dc = inner(cost), inner(derivative)
+
+    def apply(a, d, y, weight, costs, rows, lead, n):
+        for s in range(rows):
+            total, mean, v = zero_in(a), zero_in(a), splat(weight[s])
+            for i in range(0, n, lanes_in(a)):
+                o = s * lead + i
+                x, t = load(a, o), load(y, o)
+                inside = first_lanes(x, n - i)
+                g = np.where(inside, dc(x, t), 0.0)
+                total += lane_sum(np.where(inside, c(x, t), 0.0))
+                mean += lane_sum(np.where(inside, g * x, 0.0))
+                store(d, o, g)
+            for o in range(s * lead, s * lead + n, lanes_in(a)):
+                store(d, o, np.where(first_lanes(v, s * lead + n - o), load(a, o) * (load(d, o) - splat(mean)) * v, 0.0))
+            costs[s] = total
+    return _made(apply, _loss_signature(floats), f"loss-{name}-softmax-{scalar}")
+
+
+def softmax_cross_entropy_rows(a, d, y, weight, costs, rows, lead, n):
+    """C_s = Σ_i y_i (ln Σ_k exp(z_k) − z_i), δ_i = (a_i Σ_k y_k − y_i) v_s, from z and never from the rounded a."""
+    for s in range(rows):
+        top, total, mass, dot = row_max(a, s * lead, n), zero_in(a), zero_in(a), zero_in(a)
+        for i in range(0, n, lanes_in(a)):
+            o = s * lead + i
+            z, t = load(a, o) - top, load(y, o)
+            inside = first_lanes(z, n - i)
+            e = np.where(inside, np.exp(z), 0.0)
+            store(d, o, e)
+            total += lane_sum(e)
+            mass += lane_sum(np.where(inside, t, 0.0))
+            dot += lane_sum(np.where(inside, t * z, 0.0))
+        costs[s] = mass * lane_max(np.log(splat(total))) - dot
+        scale, v = splat(mass) / splat(total), splat(weight[s])
+        for o in range(s * lead, s * lead + n, lanes_in(a)):
+            delta = (load(d, o) * scale - load(y, o)) * v
+            store(d, o, np.where(first_lanes(delta, s * lead + n - o), delta, 0.0))
+
+
+@functools.cache
+def softmax_cross_entropy_address(dtype: np.dtype[Any]) -> int:
+    """Address of the pair softmax with cross-entropy on rows."""
+    scalar, floats = _floats(dtype)
+    return _made(softmax_cross_entropy_rows, _loss_signature(floats), f"softmax_cross_entropy-{scalar}")
+
+
+@functools.cache
+def update_address(name: str, rule: Callable[..., Any], n_hyper: int, dtype: np.dtype[Any]) -> int:
+    """Address of an optimizer's rule (w, s, u) = rule(w, g, s, u, h) on `n` numbers; h is `n_hyper` numbers."""
+    scalar, floats = _floats(dtype)
+    formula = inner(rule)
+
+    def apply(w, g, s, u, h, n):
+        hyper = splats(h, n_hyper)
+        for o in range(0, n, lanes_in(w)):
+            new_w, new_s, new_u = formula(load(w, o), load(g, o), load(s, o), load(u, o), hyper)
+            store(w, o, new_w)
+            store(s, o, new_s)
+            store(u, o, new_u)
+    signature = types.void(floats, floats, floats, floats, floats, types.intp)
+    return _made(apply, signature, f"update-{name}-{scalar}")
+
+
+def _loss_signature(floats: Any) -> Any:
+    return types.void(floats, floats, floats, floats, types.CPointer(types.float64), types.intp, types.intp, types.intp)
+
+
+_KEPT: list[Any] = []       # compiled code lives as long as its owner
+
+
+def _made(function: Callable[..., Any], signature: Any, name: str) -> int:
+    _KEPT.append(callback(function, signature, name))
+    return int(_KEPT[-1].address)

@@ -1,0 +1,175 @@
+"""Gradient: ∂C/∂w_ij = Σ_s δ_si a_sj, ∂C/∂b_i = Σ_s δ_si, and what becomes of it.
+
+Three endings: DESCEND, w_ij ← w_ij − η ∂C/∂w_ij from registers, nothing stored; UPDATE, any other optimizer's formula on
+a block that lies in L1; STORE, for those who need the whole gradient. δ (n_samples, n_out), a (n_samples, n_in).
+"""
+from __future__ import annotations
+
+import numpy as np
+from numba import prange
+
+from fastbp.kernels.formulas import call_update
+from fastbp.kernels.jit import entry, inner
+from fastbp.kernels.panels import TRANSPOSED, padded, panel_width, unpack
+from fastbp.kernels.simd import at, fma, keep_loop, lanes_in, load, pointer, splat, store
+from fastbp.kernels.tile import (first_rows, load_tile, rank1, rows_of, store_tile, store_transposed, strip, strip_like, tile_fma,
+                                 tile_of)
+
+DESCEND, UPDATE, STORE = 0, 1, 2
+# Samples a pass: their strips of δ (256 x 128 bytes) and 8 columns of a (256 cache lines) share a 48 KiB L1 cache.
+SAMPLES = 256
+# Inputs j whose gradient waits in L1 for the optimizer's formula: 64 strips of 128 bytes.
+BLOCK = 64
+
+
+@inner
+def gradient_tile(columns, index, lead_x, delta, lead, s0, s1, start, zero):
+    """start + Σ_s δ_si a_sj for samples [s0, s1), the inputs j of `columns` and one strip of i."""
+    t = start
+    for s in range(s0, s1):
+        keep_loop()
+        t = rank1(t, columns, index[s] * lead_x, strip_like(at(delta, s * lead), zero))
+    return t
+
+
+@inner
+def store_panel(g, x, index, lead_x, delta, lead, m, j0, j1, zero):
+    """g[j - j0, i] = Σ_s δ_si a_sj for one panel of i and j in [j0, j1)."""
+    width = len(zero) * lanes_in(g)
+    for s in range(0, m, SAMPLES):
+        for j in range(j0, j1, TRANSPOSED):
+            columns = rows_of(at(x, j), 1, j1 - 1 - j, TRANSPOSED)
+            rows = rows_of(at(g, (j - j0) * width), width, j1 - 1 - j, TRANSPOSED)
+            start = tile_of(zero, columns)
+            if s > 0:
+                start = load_tile(rows, start)
+            store_tile(rows, gradient_tile(columns, index, lead_x, delta, lead, s, min(m, s + SAMPLES), start, zero))
+
+
+@inner
+def mirror(back, n_out, p, n_in, j, rows, tile, lanes):
+    """The tile of W's panel `p` at input j also as backward reads it: vectors over j."""
+    q = j // (2 * lanes) * (2 * lanes)
+    width = panel_width(n_in - q, lanes)
+    if n_in - j < TRANSPOSED:
+        tile = first_rows(tile, rows, n_in - j)
+    store_transposed(at(back, q * padded(n_out, lanes) + p * width + j - q), width, tile, TRANSPOSED)
+
+
+@inner
+def descend_panel(memory, layer, x, index, lead_x, m, p, j0, j1, eta, zero):
+    """w_ij ← w_ij − η Σ_s δ_si a_sj for one panel of i and j in [j0, j1)."""
+    lanes = lanes_in(memory.w)
+    w, width = at(memory.w, layer.weights + p * layer.n_in), len(zero) * lanes
+    delta, down = at(memory.d, layer.outputs + p), splat(-eta)
+    for s in range(0, m, SAMPLES):
+        for j in range(j0, j1, TRANSPOSED):
+            columns = rows_of(at(x, j), 1, j1 - 1 - j, TRANSPOSED)
+            g = gradient_tile(columns, index, lead_x, delta, layer.lead, s, min(m, s + SAMPLES), tile_of(zero, columns), zero)
+            rows = rows_of(at(w, j * width), width, j1 - 1 - j, TRANSPOSED)
+            g = tile_fma(down, g, load_tile(rows, g))
+            store_tile(rows, g)
+            if layer.back >= 0 and s + SAMPLES >= m:
+                mirror(at(memory.back, layer.back), layer.n_out, p, layer.n_in, j, rows, g, lanes)
+
+
+@inner
+def update_panel(memory, layer, x, index, lead_x, m, p, j0, j1, h, scratch, zero):
+    """The optimizer's formula on one panel of i and j in [j0, j1), a block of inputs at a time."""
+    lanes = lanes_in(memory.w)
+    panel, width = layer.weights + p * layer.n_in, len(zero) * lanes
+    for block in range(j0, j1, BLOCK):
+        end = min(j1, block + BLOCK)
+        store_panel(scratch, x, index, lead_x, at(memory.d, layer.outputs + p), layer.lead, m, block, end, zero)
+        o = panel + block * width
+        call_update(memory.update, at(memory.w, o), scratch, at(memory.s, o), at(memory.u, o), h, (end - block) * width)
+        if layer.back >= 0:
+            for j in range(block, end, TRANSPOSED):
+                rows = rows_of(at(memory.w, panel + j * width), width, j1 - 1 - j, TRANSPOSED)
+                tile = load_tile(rows, tile_of(zero, rows))
+                mirror(at(memory.back, layer.back), layer.n_out, p, layer.n_in, j, rows, tile, lanes)
+
+
+@inner
+def gradient_panel(memory, layer, x, index, lead_x, m, p, j0, j1, h, scratch, zero):
+    """One panel of a layer's weights, by the ending that is asked for."""
+    if memory.ending == DESCEND:
+        descend_panel(memory, layer, x, index, lead_x, m, p, j0, j1, h[0], zero)
+    elif memory.ending == UPDATE:
+        update_panel(memory, layer, x, index, lead_x, m, p, j0, j1, h, scratch, zero)
+    else:
+        g = at(memory.g, layer.weights + p * layer.n_in + j0 * len(zero) * lanes_in(x))
+        store_panel(g, x, index, lead_x, at(memory.d, layer.outputs + p), layer.lead, m, j0, j1, zero)
+
+
+@inner
+def gradient_biases(memory, layer, m, h, scratch):
+    """∂C/∂b_i = Σ_s δ_si, by the same ending."""
+    lanes = lanes_in(memory.d)
+    for i in range(0, padded(layer.n_out, lanes), lanes):
+        o = layer.biases + i
+        g = load(memory.zeros, 0)
+        for s in range(m):
+            g = g + load(memory.d, layer.outputs + s * layer.lead + i)
+        if memory.ending == DESCEND:
+            store(memory.w, o, fma(splat(-h[0]), g, load(memory.w, o)))
+        elif memory.ending == UPDATE:
+            store(scratch, 0, g)
+            call_update(memory.update, at(memory.w, o), scratch, at(memory.s, o), at(memory.u, o), h, lanes)
+        else:
+            store(memory.g, o, g)
+
+
+@inner
+def gradient_layer(memory, layer, x, index, lead_x, m, h, t, threads):
+    """Thread t's share of ∂C/∂w_ij = Σ_s δ_si a_sj, all i and a range of j; the last one has the biases too."""
+    lanes = lanes_in(memory.w)
+    share = ((layer.n_in + threads - 1) // threads + TRANSPOSED - 1) // TRANSPOSED * TRANSPOSED
+    j0, j1 = min(layer.n_in, t * share), min(layer.n_in, t * share + share)
+    scratch = at(memory.scratch, t * BLOCK * 2 * lanes)
+    if j0 < j1:
+        for p in range(0, layer.n_out, 2 * lanes):
+            if panel_width(layer.n_out - p, lanes) > lanes:
+                gradient_panel(memory, layer, x, index, lead_x, m, p, j0, j1, h, scratch, strip(memory.zeros, 2))
+            else:
+                gradient_panel(memory, layer, x, index, lead_x, m, p, j0, j1, h, scratch, strip(memory.zeros, 1))
+    if t == threads - 1:
+        gradient_biases(memory, layer, m, h, scratch)
+
+
+@inner
+def gradient_layers(memory, layers, x, index, m, h, t, threads):
+    """Thread t's share of all layers."""
+    for l in range(len(layers)):
+        layer = layers[l]
+        if l == 0:
+            gradient_layer(memory, layer, x, index, layer.lead_in, m, h, t, threads)
+        else:
+            gradient_layer(memory, layer, at(memory.a, layers[l - 1].outputs), memory.same, layer.lead_in, m, h, t, threads)
+
+
+def gradient_arrays(dW, db, delta, x, threads):
+    """dW_ij = Σ_s δ_si x_sj, db_i = Σ_s δ_si on whole arrays: dW (n_out, n_in), db (n_out,), delta (m, n_out), x (m, n_in)."""
+    m, n_in = x.shape
+    n_out = delta.shape[1]
+    lanes = lanes_in(pointer(x))
+    lead = padded(n_out, lanes)
+    rows, g, index = np.zeros((m, lead), x.dtype), np.zeros(lead * n_in, x.dtype), np.arange(m)
+    rows[:, :n_out] = delta
+    zeros, panels = np.zeros(2 * lanes, x.dtype), (n_out + 2 * lanes - 1) // (2 * lanes)
+    for t in prange(threads):
+        for k in range(np.int64(t), panels, threads):
+            p = k * 2 * lanes
+            to, d = at(pointer(g), p * n_in), at(pointer(rows), p)
+            if panel_width(n_out - p, lanes) > lanes:
+                store_panel(to, pointer(x), pointer(index), n_in, d, lead, m, 0, n_in, strip(pointer(zeros), 2))
+            else:
+                store_panel(to, pointer(x), pointer(index), n_in, d, lead, m, 0, n_in, strip(pointer(zeros), 1))
+    unpack(pointer(dW), pointer(g), n_out, n_in)
+    for i in range(n_out):
+        db[i] = 0
+        for s in range(m):
+            db[i] += delta[s, i]
+
+
+gradient = entry(gradient_arrays, "gradient", parallel=True)

@@ -1,0 +1,135 @@
+"""Weights as packed panels, and the product of samples with a panel that forward and backward share.
+
+A panel is up to two vectors of consecutive columns, zero-padded to whole vectors (one where the last panel is that
+narrow: half the work on ten outputs). Panel p of a matrix of `depth` rows starts at p*depth and holds one strip a row.
+Each W (n_out, n_in) is kept twice:
+
+    w       columns i, depth n_in            strips w[p.., j] one a j    (forward, gradient: vectors over i)
+    back    columns j, depth padded(n_out)   strips w[i, q..] one an i   (backward: vectors over j)
+"""
+from __future__ import annotations
+
+from fastbp.kernels.jit import VECTOR_BYTES, VECTOR_REGISTERS, inner
+from fastbp.kernels.simd import at, keep_loop, lanes_in
+from fastbp.kernels.tile import (load_tile, rank1, rows_at, rows_of, store_tile, store_transposed, strip, strip_like,
+                                 tile_mul, tile_of)
+
+# Tile heights: 10 x 2 accumulators, two strips and broadcasts fill 32 registers, 6 x 2 fill 16. Two vectors wide, 6 to 12
+# rows all run at 97 % of the FMA limit, 4 rows at 85 %, 14 spill (92 %); so a remainder never is left to a low tile.
+TOP, BASE, HALF = (10, 8, 6) if VECTOR_REGISTERS == 32 else (6, 6, 4)
+# Rows of a tile that is stored transposed: a power of two, and no more than a panel has columns.
+TRANSPOSED = 8 if VECTOR_BYTES == 64 else 4
+
+
+@inner
+def panel_width(left, lanes):
+    """Columns stored for the next panel when `left` are left: one vector where that holds them and a transposed tile."""
+    return lanes if left <= lanes and lanes >= TRANSPOSED else 2 * lanes
+
+
+@inner
+def padded(n, lanes):
+    """Columns stored for n: whole panels."""
+    unit = lanes if lanes >= TRANSPOSED else 2 * lanes
+    return (n + unit - 1) // unit * unit
+
+
+@inner
+def height(m):
+    """Rows of the next tile when m are left."""
+    if m <= TOP:
+        return (m + 1) // 2 * 2
+    return HALF if m <= 2 * HALF else BASE
+
+
+# ------------------------------------------------------------------ z[s, p..] = start + sum_k x[index[s], k] w[k, p..]
+@inner
+def product_tile(z, x, K, w, start, scaled):
+    """One tile of the product: rows z, rows x; times what lies in z already where `scaled`."""
+    t = tile_of(start, x)
+    width = len(start) * lanes_in(w)
+    for k in range(K):
+        keep_loop()
+        t = rank1(t, x, k, strip_like(at(w, k * width), start))
+    if scaled:
+        t = tile_mul(t, load_tile(z, t))
+    store_tile(z, t)
+
+
+@inner
+def product_panel(z, lead_z, x, index, lead_x, K, w, start, scaled, s0, s1):
+    """One panel of the product for samples [s0, s1)."""
+    s = s0
+    while s < s1:
+        m = s1 - s
+        h = height(m)
+        zs, xs = at(z, s * lead_z), at(index, s)
+        if h == BASE:
+            product_tile(rows_of(zs, lead_z, m - 1, BASE), rows_at(x, xs, lead_x, m - 1, BASE), K, w, start, scaled)
+        elif h == TOP:
+            product_tile(rows_of(zs, lead_z, m - 1, TOP), rows_at(x, xs, lead_x, m - 1, TOP), K, w, start, scaled)
+        elif h == HALF:
+            product_tile(rows_of(zs, lead_z, m - 1, HALF), rows_at(x, xs, lead_x, m - 1, HALF), K, w, start, scaled)
+        elif h == 4:
+            product_tile(rows_of(zs, lead_z, m - 1, 4), rows_at(x, xs, lead_x, m - 1, 4), K, w, start, scaled)
+        else:
+            product_tile(rows_of(zs, lead_z, m - 1, 2), rows_at(x, xs, lead_x, m - 1, 2), K, w, start, scaled)
+        s += h
+
+
+@inner
+def product(z, lead_z, x, index, lead_x, K, w, depth, N, start, scaled, s0, s1):
+    """z[s, n] = start_n + sum_k x[index[s], k] w[k, n] for samples [s0, s1), all N columns; times z[s, n] where `scaled`."""
+    lanes = lanes_in(w)
+    for p in range(0, N, 2 * lanes):
+        if panel_width(N - p, lanes) > lanes:
+            product_panel(at(z, p), lead_z, x, index, lead_x, K, at(w, p * depth), strip(at(start, p), 2), scaled, s0, s1)
+        else:
+            product_panel(at(z, p), lead_z, x, index, lead_x, K, at(w, p * depth), strip(at(start, p), 1), scaled, s0, s1)
+
+
+# ------------------------------------------------------------------ between panels and the user's arrays
+@inner
+def pack(w, W, n_out, n_in):
+    """Panels of columns i of W (n_out, n_in), into `w`, which is zero where nothing is stored."""
+    lanes = lanes_in(w)
+    for p in range(0, n_out, 2 * lanes):
+        columns, width = min(2 * lanes, n_out - p), panel_width(n_out - p, lanes)
+        whole = columns // TRANSPOSED * TRANSPOSED
+        for j in range(0, n_in // lanes * lanes, lanes):
+            for i in range(0, whole, TRANSPOSED):
+                rows = rows_of(at(W, (p + i) * n_in + j), n_in, TRANSPOSED - 1, TRANSPOSED)
+                tile = load_tile(rows, tile_of(strip(W, 1), rows))
+                store_transposed(at(w, p * n_in + j * width + i), width, tile, TRANSPOSED)
+        for i in range(columns):
+            for j in range(0 if i >= whole else n_in // lanes * lanes, n_in):
+                w[p * n_in + j * width + i] = W[(p + i) * n_in + j]
+
+
+@inner
+def pack_back(back, W, n_out, n_in):
+    """Panels of columns j of W (n_out, n_in), into `back`, which is zero where nothing is stored."""
+    lanes = lanes_in(W)
+    depth = padded(n_out, lanes)
+    for q in range(0, n_in, 2 * lanes):
+        width = panel_width(n_in - q, lanes)
+        for i in range(n_out):
+            for j in range(min(width, n_in - q)):
+                back[q * depth + i * width + j] = W[i * n_in + q + j]
+
+
+@inner
+def unpack(W, w, n_out, n_in):
+    """The array W (n_out, n_in) from its panels of columns i."""
+    lanes = lanes_in(w)
+    for p in range(0, n_out, 2 * lanes):
+        columns, width = min(2 * lanes, n_out - p), panel_width(n_out - p, lanes)
+        whole, deep = columns // lanes * lanes, n_in // TRANSPOSED * TRANSPOSED
+        for j in range(0, deep, TRANSPOSED):
+            for i in range(0, whole, lanes):
+                rows = rows_of(at(w, p * n_in + j * width + i), width, TRANSPOSED - 1, TRANSPOSED)
+                tile = load_tile(rows, tile_of(strip(w, 1), rows))
+                store_transposed(at(W, (p + i) * n_in + j), n_in, tile, TRANSPOSED)
+        for j in range(n_in):
+            for i in range(whole if j < deep else 0, columns):
+                W[(p + i) * n_in + j] = w[p * n_in + j * width + i]

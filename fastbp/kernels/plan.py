@@ -1,0 +1,107 @@
+"""What the compiled kernels work on: a network's shape as records, and its buffers, aligned and padded.
+
+Offsets are in numbers, addresses in bytes. All buffers begin at a cache line: a 64-byte vector that straddles two lines
+costs two loads (a step of 784-128-10 took 1.15 times as long).
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastbp.kernels.epoch import LAYER, MEMORY
+from fastbp.kernels.gradient import BLOCK
+from fastbp.kernels.panels import padded
+from fastbp.kernels.simd import lanes_of
+
+_LINE = 64
+_HUGE = 4 << 20
+
+
+def aligned(n: int, dtype: Any) -> NDArray[Any]:
+    """`n` zeros beginning at a cache line."""
+    dtype = np.dtype(dtype)
+    # NumPy asks for huge pages for large arrays that it does not fill itself
+    raw = np.empty(n * dtype.itemsize + _LINE, np.uint8)
+    start = -raw.ctypes.data % _LINE
+    array = raw[start:start + n * dtype.itemsize].view(dtype)
+    array.fill(0)
+    return array
+
+
+def leading(n: int, dtype: Any) -> int:
+    """Row length of a workspace: whole panels, and off the 4 KiB strides that put all rows of a column on one cache set."""
+    lanes = lanes_of(np.dtype(dtype))
+    length = padded.py_func(n, lanes)
+    return length + (_LINE // np.dtype(dtype).itemsize if length * np.dtype(dtype).itemsize % 1024 == 0 else 0)
+
+
+class Plan:
+    """A network's layers as the kernels take them, and where each one's numbers lie.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        n_0, ..., n_L.
+    dtype : dtype
+        float32 or float64.
+    activations : sequence of int
+        Address of each layer's compiled activation; 0 for the identity.
+    """
+
+    def __init__(self, sizes: Sequence[int], dtype: Any, activations: Sequence[int]) -> None:
+        self.dtype, lanes = np.dtype(dtype), lanes_of(np.dtype(dtype))
+        self.layers = np.zeros(len(sizes) - 1, LAYER)
+        self.leads = [sizes[0], *(leading(n, dtype) for n in sizes[1:])]
+        panels = back = lead = flat = 0
+        for l, (n_in, n_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+            rows = padded.py_func(n_out, lanes)
+            mirrored = back if l > 0 else -1      # nothing goes back to the input
+            self.layers[l] = (n_in, n_out, self.leads[l], self.leads[l + 1], panels, panels + rows * n_in, mirrored, lead,
+                              activations[l], flat)
+            panels += rows * (n_in + 1)
+            back += padded.py_func(n_in, lanes) * rows if l > 0 else 0
+            lead += self.leads[l + 1]
+            flat += n_out * (n_in + 1)
+        self.n_panels, self.n_back, self.n_row = panels, back, lead
+
+    def arrays(self, n_samples: int, threads: int = 1, states: int = 0, gradient: bool = False, training: bool = True) -> dict[str, Any]:
+        """Buffers for minibatches of up to `n_samples`, by the names of the memory record."""
+        out, top = self.leads[-1], max(self.leads[1:])
+        zero = aligned(0, self.dtype)
+        # each layer's rows lie together, so its offset is that of one row times the number of samples
+        arrays = {
+            "w": aligned(self.n_panels, self.dtype),
+            "back": aligned(self.n_back, self.dtype) if training else zero,
+            "a": aligned(self.n_row * n_samples, self.dtype),
+            "d": aligned(self.n_row * n_samples, self.dtype) if training else zero,
+            "y": aligned(out * n_samples, self.dtype) if training else zero,
+            "weight": aligned(n_samples, self.dtype),
+            "cost": aligned(n_samples, np.float64),
+            "right": aligned(n_samples, np.int64),
+            "same": np.arange(n_samples, dtype=np.int64),
+            "zeros": aligned(top + 2 * _LINE, self.dtype),
+            "scratch": aligned(threads * BLOCK * 2 * lanes_of(self.dtype), self.dtype),
+            "g": aligned(self.n_panels, self.dtype) if gradient else zero,
+        }
+        for name, kept in (("s", states > 0), ("u", states > 1)):
+            arrays[name] = aligned(self.n_panels, self.dtype) if kept else arrays["scratch"]
+        return arrays
+
+    def layers_for(self, n_samples: int) -> NDArray[Any]:
+        """The layer records for buffers of `n_samples`."""
+        layers = self.layers.copy()
+        layers["outputs"] *= n_samples
+        return layers
+
+
+def record(arrays: dict[str, NDArray[Any]], **numbers: int) -> NDArray[Any]:
+    """The memory record of `arrays` and other numbers."""
+    memory = np.zeros(1, MEMORY)
+    for name, array in arrays.items():
+        memory[name] = array.ctypes.data
+    for name, number in numbers.items():
+        memory[name] = number
+    return memory
