@@ -5,12 +5,13 @@ Nothing given is ever written to, and nothing is copied that is in canonical for
 
 import math
 import numbers
-import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+
+from fastbp.checks import check_count
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -126,28 +127,6 @@ def sample_weights(weight: Any, n_samples: int, dtype: np.dtype[Any]) -> FloatAr
     return weights
 
 
-def count(value: Any, argument: str, minimum: int = 1) -> int:
-    """`value` as an int of at least `minimum`.
-
-    Raises
-    ------
-    TypeError
-        If it is not an integer.
-    ValueError
-        If it is too small.
-
-    Examples
-    --------
-    >>> count(np.int32(32), "batch_size")
-    32
-    """
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{argument} is {value!r}, expected an integer >= {minimum}")
-    if value < minimum:
-        raise ValueError(f"{argument} is {value}, expected an integer >= {minimum}")
-    return operator.index(value)
-
-
 def layer_sizes(sizes: Any) -> tuple[int, ...]:
     """Check the sizes n_0, ..., n_L: positive integers, two at least.
 
@@ -169,7 +148,7 @@ def layer_sizes(sizes: Any) -> tuple[int, ...]:
         raise TypeError(f"sizes is {sizes!r}, expected a sequence of integers such as [784, 128, 10]")
     if len(sizes) < 2:
         raise ValueError(f"sizes is {sizes!r}, expected at least two: the inputs and the outputs")
-    return tuple(count(size, f"sizes[{l}]") for l, size in enumerate(sizes))
+    return tuple(check_count(f"sizes[{l}]", size) for l, size in enumerate(sizes))
 
 
 def float_type(dtype: DTypeLike) -> np.dtype[Any]:

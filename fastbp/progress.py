@@ -1,0 +1,79 @@
+"""The progress of a fit on the terminal: tqdm's bar where it is installed, else a plain line."""
+
+from __future__ import annotations
+
+import sys
+from time import perf_counter
+from typing import Any, Self
+
+_INTERVAL = 0.1  # seconds between two drawings
+
+
+class Progress:
+    """Show samples done, loss and accuracy; draw at most ten times a second.
+
+    Parameters
+    ----------
+    shown : bool or None
+        None shows it where standard error is a terminal.
+    n_samples : int
+        How many samples all epochs take.
+
+    Examples
+    --------
+    >>> with Progress(False, 100) as progress:
+    ...     progress.update(32, "epoch 1/1, loss 0.693")
+    """
+
+    def __init__(self, shown: bool | None, n_samples: int) -> None:
+        self._bar = _open_bar(n_samples) if (sys.stderr.isatty() if shown is None else shown) else None
+        self._pending = 0
+        self._last = perf_counter()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bar is not None:
+            self._bar.update(self._pending)
+            self._bar.close()
+
+    def update(self, n_samples: int, text: str) -> None:
+        """Count `n_samples` more and show `text` beside them."""
+        if self._bar is None:
+            return
+        self._pending += n_samples
+        now = perf_counter()
+        if now - self._last >= _INTERVAL:
+            self._bar.set_postfix_str(text, refresh=False)
+            self._bar.update(self._pending)
+            self._pending, self._last = 0, now
+
+
+class _Line:
+    """What is used of tqdm's bar, as one line that is written over."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._done, self._text = total, 0, ""
+        self._start = perf_counter()
+
+    def set_postfix_str(self, text: str, refresh: bool) -> None:  # noqa: ARG002
+        self._text = text
+
+    def update(self, n: int) -> None:
+        self._done += n
+        rate = self._done / max(perf_counter() - self._start, 1e-9)
+        line = f"{self._done / self._total:4.0%}, {rate:,.0f} samples/s, {self._text}"
+        sys.stderr.write(f"\r{line:<78}")
+        sys.stderr.flush()
+
+    def close(self) -> None:
+        sys.stderr.write("\n")
+
+
+def _open_bar(n_samples: int) -> Any:
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        return _Line(n_samples)
+    return tqdm(total=n_samples, unit=" samples", unit_scale=True, mininterval=0.0, dynamic_ncols=True)
