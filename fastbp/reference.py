@@ -1,0 +1,156 @@
+"""The same network and trainer in NumPy: an independent account of the arithmetic, for comparison and for reading.
+
+Shapes: X (m, n_0), z and a of layer l (m, n_l), W (n_l, n_{l-1}), b (n_l,), δ (m, n_l).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastbp.activations import SOFTMAX
+from fastbp.base import BaseNetwork, Views, layer_views
+from fastbp.derive import activation_derivative, loss_derivative
+from fastbp.fitting import BaseTrainer, apply_update
+from fastbp.inputs import FloatArray
+
+Targets = FloatArray | NDArray[np.int64]
+
+
+class Network(BaseNetwork):
+    """A fully connected network whose arithmetic is NumPy's; parameters and methods are those of `fastbp.Network`.
+
+    Examples
+    --------
+    >>> net = Network([2, 3, 2], activation="sigmoid", dtype=np.float64, rng=0)
+    >>> gradients = net.backprop([[0.0, 1.0], [1.0, 0.0]], [0, 1])
+    >>> [dW.shape for dW in gradients.weights]
+    [(3, 2), (2, 3)]
+    """
+
+    @np.errstate(all="ignore")
+    def _forward(self, X: FloatArray) -> FloatArray:
+        output: FloatArray = self.activations[-1].function(self._weighted_sums(X)[0][-1])
+        return output
+
+    @np.errstate(all="ignore")
+    def _loss(self, X: FloatArray, Y: Targets, weight: FloatArray | None) -> float:
+        return self._evaluate(X, Y, weight)[0]
+
+    @np.errstate(all="ignore")
+    def _evaluate(self, X: FloatArray, Y: Targets, weight: FloatArray | None) -> tuple[float, int]:
+        loss_sum, correct = self._score(self._weighted_sums(X)[0][-1], self._targets(Y), weight)
+        return loss_sum / X.shape[0], correct
+
+    @np.errstate(all="ignore")
+    def _backprop(self, X: FloatArray, Y: Targets, weight: FloatArray | None) -> tuple[float, FloatArray]:
+        gradient = np.empty_like(self.parameters)
+        y = self._targets(Y)
+        z = self._gradient(X, y, weight, *layer_views(gradient, self.sizes))
+        return self._score(z, y, weight)[0] / X.shape[0], gradient
+
+    def _weighted_sums(self, X: FloatArray) -> tuple[list[FloatArray], list[FloatArray]]:
+        """z_i = Σ_j w_ij a_j + b_i of layers 1..L, and the a_j that came in, those of layers 0..L-1."""
+        z: list[FloatArray] = []
+        a = [X]
+        for W, b, activation in zip(self.weights, self.biases, self.activations, strict=True):
+            z.append(a[-1] @ W.T)
+            z[-1] += b
+            if len(z) < len(self.weights):
+                a.append(activation.function(z[-1]))
+        return z, a
+
+    def _gradient(self, X: FloatArray, y: FloatArray, weight: FloatArray | None, dW: Views, db: Views) -> FloatArray:
+        """∂C/∂w_ij = Σ_s δ_si a_sj and ∂C/∂b_i = Σ_s δ_si, written to dW and db; returns z^L."""
+        z, a = self._weighted_sums(X)
+        delta = self._output_delta(z[-1], y)
+        delta = delta * (1.0 / X.shape[0] if weight is None else weight[:, np.newaxis] / X.shape[0])
+        for l in reversed(range(len(dW))):
+            np.matmul(delta.T, a[l], out=dW[l])
+            delta.sum(axis=0, out=db[l])
+            if l > 0:
+                # δ_j = Σ_i w_ij δ_i σ'(z_j)
+                delta = delta @ self.weights[l]
+                delta *= activation_derivative(self.activations[l - 1])(z[l - 1], a[l])
+        return z[-1]
+
+    def _output_delta(self, z: FloatArray, y: FloatArray) -> FloatArray:
+        """δ_i^L = Σ_k ∂C/∂a_k ∂a_k/∂z_i of each sample's own cost: ∂C/∂a_i σ'(z_i) unless the output is softmax."""
+        delta: FloatArray
+        if self.pair is not None:
+            delta = self.pair.delta(z, y)
+            return delta
+        a: FloatArray = self.activations[-1].function(z)
+        dC: FloatArray = loss_derivative(self.loss_function)(a, y)
+        if self.activations[-1] == SOFTMAX:
+            # ∂a_k/∂z_i = a_k (1[i = k] − a_i)
+            delta = a * (dC - np.sum(a * dC, axis=1, keepdims=True))
+        else:
+            delta = dC * activation_derivative(self.activations[-1])(z, a)
+        return delta
+
+    def _score(self, z: FloatArray, y: FloatArray, weight: FloatArray | None) -> tuple[float, int]:
+        """Σ_s v_s C_s, summed in float64, and the number of right labels, from z^L."""
+        a = self.activations[-1].function(z)
+        costs = self.loss_function.cost(a, y) if self.pair is None else self.pair.cost(z, y)
+        if weight is not None:
+            costs = costs * weight[:, np.newaxis]
+        return float(np.sum(costs, dtype=np.float64)), self.count_correct(a, y) if self.classifies else 0
+
+    def _targets(self, Y: Targets) -> FloatArray:
+        """Labels as rows of zeros with a one at their place; other targets as they are."""
+        if Y.ndim == 2:
+            return Y  # type: ignore[return-value]
+        y = np.zeros((Y.shape[0], self.sizes[-1]), self.dtype)
+        y[np.arange(Y.shape[0]), Y] = 1.0
+        return y
+
+
+class Trainer(BaseTrainer):
+    """Minibatch training in NumPy; parameters and methods are those of `fastbp.Trainer`, `threads` has no effect.
+
+    Examples
+    --------
+    >>> net = Network([1, 1], output="identity", loss="quadratic", rng=0)
+    >>> trainer = Trainer(net, optimizer="sgd", batch_size=2, rng=0)
+    >>> history = trainer.fit([[0.0], [1.0]], [[1.0], [3.0]], epochs=300)
+    >>> net.predict([[2.0]]).round(2)
+    array([[5.]], dtype=float32)
+    """
+
+    network: Network
+
+    def _open(self, X: FloatArray, Y: Targets, weight: FloatArray | None) -> _Session:
+        return _Session(self, X, Y, weight)
+
+
+class _Session:
+    """Training on one data set; network and optimizer state are current at any time."""
+
+    def __init__(self, trainer: Trainer, X: FloatArray, Y: Targets, weight: FloatArray | None) -> None:
+        self._trainer = trainer
+        self._data = X, Y, weight
+        self._gradient = np.empty_like(trainer.network.parameters)
+        self._dW, self._db = layer_views(self._gradient, trainer.network.sizes)
+
+    @np.errstate(all="ignore")
+    def run(self, rows: NDArray[np.int64], step: int) -> tuple[float, int, int]:
+        network, size = self._trainer.network, self._trainer.batch_size
+        X, Y, weight = self._data
+        y = network._targets(Y[rows])
+        v = None if weight is None else weight[rows]
+        z = np.empty_like(y)
+        for k, start in enumerate(range(0, len(rows), size)):
+            batch = slice(start, start + size)
+            v_batch = None if v is None else v[batch]
+            z[batch] = network._gradient(X[rows[batch]], y[batch], v_batch, self._dW, self._db)
+            apply_update(self._trainer, self._gradient, step + k)
+        # The costs of all minibatches at once: small ones pay NumPy's time per call most of all.
+        loss_sum, correct = network._score(z, y, v)
+        return loss_sum, correct, len(rows)
+
+    def sync(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
