@@ -4,7 +4,8 @@ A custom activation or loss is run once on expressions, which record what it doe
 record come its own formula and its derivative, as the source of Python functions in straight lines: arithmetic,
 `np.where` and a few functions, the form in which the tables of fastbp are written.
 
-A derivative at a kink follows the branch that `np.where(x > y, ...)` takes: max(z, 0) has slope 0 at 0.
+At a kink, the derivative of max(z, c) and min(z, c) is that on the left, so max(z, 0) has slope 0 at 0 and min(z, 0)
+slope 1, |z| and sign(z) have slope 0 at 0, and `np.where` that of the branch it takes.
 """
 # ruff: noqa: ARG005 (every rule of CHAIN has the same arguments)
 from __future__ import annotations
@@ -162,7 +163,7 @@ def check_derivative(row: Activation | Loss) -> None:
     value, slope = (formula.function for formula in formulas(row))
     others: tuple[NDArray[np.float64], ...] = ()
     if isinstance(row, Activation):
-        x = np.concatenate([np.linspace(-10.0, 10.0, 401) + 0.0137, [-100.0, -30.0, 30.0, 100.0]])
+        x = np.concatenate([np.linspace(-10.0, 10.0, 401) + 0.0137, [-100.0, -30.0, 0.0, 30.0, 100.0]])
     else:
         grid = np.meshgrid(np.linspace(0.0137, 0.9871, 101), [-1.0, 0.0, 0.25, 1.0, 3.0])
         x, others = grid[0].ravel(), (grid[1].ravel(),)
@@ -172,7 +173,9 @@ def check_derivative(row: Activation | Loss) -> None:
         forward, backward = (value(x + h, *others) - middle) / h, (middle - value(x - h, *others)) / h
         central = 0.5 * (forward + backward)
         given = slope(x, *(others or (middle,)))
-        smooth = np.abs(forward - backward) <= 1e-2 * (1.0 + np.abs(central))  # false where not finite
+        wide = (value(x + 2.0 * h, *others) - value(x - 2.0 * h, *others)) / (4.0 * h)
+        # a kink tells forward from backward, a jump central from wide; false where not finite
+        smooth = np.maximum(np.abs(forward - backward), np.abs(central - wide)) <= 1e-2 * (1.0 + np.abs(central))
         excess = np.where(np.isfinite(given), np.abs(given - central) / (1.0 + np.abs(central)), np.inf)
     excess = np.where(smooth, excess, 0.0)
     worst = int(np.argmax(excess))
@@ -201,7 +204,7 @@ CHAIN: dict[str, Callable[..., Any]] = {
     "np.abs": lambda f, x, dx: dx * make("np.sign", x),
     "np.sign": lambda f, x, dx: 0.0,
     "np.maximum": lambda f, x, y, dx, dy: choice(x > y, dx, dy),
-    "np.minimum": lambda f, x, y, dx, dy: choice(x < y, dx, dy),
+    "np.minimum": lambda f, x, y, dx, dy: choice(x <= y, dx, dy),
     "np.where": lambda f, truth, x, y, dtruth, dx, dy: choice(truth, dx, dy),
     "sigmoid": lambda f, x, dx: dx * (f * (1.0 - f)),
     "softplus": lambda f, x, dx: dx * make("sigmoid", x),
@@ -252,7 +255,7 @@ def write(name: str, parameters: tuple[str, ...], root: Expression, known: dict[
     for x in order:
         text, rank = (known[id(x)], NAME) if id(x) in known else _text(x, texts, parameters[0])
         shared = uses.get(id(x), 0) > 1 or len(text) > LONGEST
-        if x is not root and rank < NAME and not is_truth(x) and shared:
+        if x is not root and x.args and rank < NAME and not is_truth(x) and shared:
             lines.append(f"t{len(lines)} = {text}")
             text, rank = f"t{len(lines) - 1}", NAME
         texts[id(x)] = text, rank

@@ -54,6 +54,9 @@ class Expression:
     def __init__(self, nodes: dict[Any, Expression], op: str, args: tuple[Expression, ...], value: Any) -> None:
         self.nodes, self.op, self.args, self.value = nodes, op, args, value
 
+    def __repr__(self) -> str:
+        return repr(self.value) if self.op == "constant" else self.value or f"{self.op}{self.args}"
+
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Expression:
         if method == "__call__" and not kwargs:
             if ufunc in UFUNCS:
@@ -209,6 +212,8 @@ def _add(x: Expression, y: Expression) -> Expression | None:
         return x.args[0] + (x.args[1] + y)
     if is_value(y, -1.0) and x.op == "np.exp":
         return make("np.expm1", *x.args)  # keeps its digits near 0
+    if x.op == "np.maximum" and is_value(x.args[1], 0.0) and y is make("softplus", -abs(x.args[0])):
+        return make("softplus", x.args[0])  # its stable form, of which the parts have kinks at 0
     return None
 
 
@@ -247,8 +252,13 @@ def _divide(x: Expression, y: Expression) -> Expression | None:
         return -(x.args[0] / y) if x.op == "neg" else -(x / y.args[0])
     if y.op == "+" and is_value(y.args[1], 1.0) and y.args[0].op == "np.exp":
         # 1 / (1 + exp(u)) overflows in its derivative, sigmoid(-u) does not
-        u, = y.args[0].args
-        return make("sigmoid", u) if x is y.args[0] else x * make("sigmoid", -u)
+        e, = y.args[:1]
+        u, = e.args
+        if x.op == "np.where" and x.args[0].op == ">=" and u is -abs(x.args[0].args[0]):
+            v, zero = x.args[0].args
+            if is_value(zero, 0.0) and is_value(x.args[1], 1.0) and x.args[2] is e:
+                return make("sigmoid", v)  # its stable form, of which the parts have kinks at 0
+        return make("sigmoid", u) if x is e else x * make("sigmoid", -u)
     return None
 
 
