@@ -1,0 +1,71 @@
+"""Networks and data that several tests use."""
+
+import numpy as np
+
+ACTIVATIONS = ["sigmoid", "tanh", "relu", "identity"]
+# (output activation, loss): the two pairs, the general δ^L of an elementwise output, softmax's full Jacobian.
+PAIRS = [
+    ("sigmoid", "cross_entropy"),
+    ("softmax", "cross_entropy"),
+    ("tanh", "cross_entropy"),
+    ("sigmoid", "quadratic"),
+    ("tanh", "quadratic"),
+    ("relu", "quadratic"),
+    ("identity", "quadratic"),
+    ("softmax", "quadratic"),
+]
+# (sizes, samples): 1, primes, nothing that a CPU vector or a register tile divides.
+SHAPES = [
+    ([1, 1], 1),
+    ([1, 1, 1], 3),
+    ([3, 4, 2], 5),
+    ([2, 3, 5, 1], 1),
+    ([17, 13, 7], 11),
+    ([5, 1, 3], 9),
+    ([7, 19, 2, 3], 4),
+]
+
+
+def make_network(implementation, sizes, activation="tanh", output="softmax", loss="cross_entropy", dtype=np.float64):
+    """A network whose parameters, biases too, are none of them 0, and whose outputs suit the logarithms of `loss`."""
+    net = implementation.Network(sizes, activation, output, loss, dtype, rng=0)
+    rng = np.random.default_rng(sum(sizes))
+    net.parameters[:] = rng.normal(0.0, 0.5, net.parameters.size)
+    if (output, loss) == ("tanh", "cross_entropy"):
+        net.weights[-1][:] *= 0.1 / sizes[-2] ** 0.5
+        net.biases[-1][:] = 0.5
+    return net
+
+
+def make_data(net, n_samples, seed=0):
+    """Inputs in -1..1 and targets in 0..1 whose rows sum to 1 where the output is softmax."""
+    rng = np.random.default_rng(seed)
+    X = rng.uniform(-1.0, 1.0, (n_samples, net.sizes[0])).astype(net.dtype)
+    Y = rng.uniform(0.1, 0.9, (n_samples, net.sizes[-1]))
+    if net.activations[-1].name == "softmax":
+        Y /= Y.sum(axis=1, keepdims=True)
+    return X, Y.astype(net.dtype)
+
+
+def make_labels(n_samples, n_classes, seed=0):
+    return np.random.default_rng(seed).integers(0, n_classes, n_samples)
+
+
+def as_lists(net):
+    """W, b and the names of the activations as tests/naive.py takes them: from layer 1 on, None at 0."""
+    W = [None, *(W.astype(np.float64).tolist() for W in net.weights)]
+    b = [None, *(b.astype(np.float64).tolist() for b in net.biases)]
+    return W, b, [None, *(activation.name for activation in net.activations)]
+
+
+def flatten(dW, db):
+    """What tests/naive.py calls dW and db (or W and b) in the order of `net.parameters`."""
+    parts = [np.ravel(part) for layer in zip(dW[1:], db[1:], strict=True) for part in layer]
+    return np.concatenate(parts)
+
+
+def relative_error(found, expected):
+    """The largest difference as a share of the largest expected value."""
+    found, expected = np.asarray(found, np.float64), np.asarray(expected, np.float64)
+    scale = np.abs(expected).max(initial=0.0)
+    return np.abs(found - expected).max(initial=0.0) / (scale if scale > 1e-12 else 1.0)
