@@ -1,3 +1,16 @@
 """Backpropagation for fully connected networks on CPUs, compiled by Numba from the index-form equations."""
 
+from fastbp import reference
+from fastbp.activations import Activation
+from fastbp.base import Gradients
+from fastbp.gradcheck import check_gradients
+from fastbp.history import History
+from fastbp.losses import Loss
+from fastbp.network import Network
+from fastbp.optimizers import SGD, Adagrad, Adam, Adamax, AdamW, Lion, RMSProp
+from fastbp.trainer import Trainer
+
 __version__ = "0.1.0"
+
+__all__ = ["SGD", "Activation", "Adagrad", "Adam", "AdamW", "Adamax", "Gradients", "History", "Lion", "Loss", "Network",
+           "RMSProp", "Trainer", "check_gradients", "reference"]

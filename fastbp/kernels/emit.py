@@ -54,7 +54,7 @@ class Value:
     def __lt__(self, other): return self.new(self.builder.fcmp_ordered("<", self.value, self.constant(other)))
     def __gt__(self, other): return self.new(self.builder.fcmp_ordered(">", self.value, self.constant(other)))
     def __le__(self, other): return self.new(self.builder.fcmp_ordered("<=", self.value, self.constant(other)))
-    def __ge__(self, other): return self.new(self.builder.fcmp_ordered(">=", self.value, self.constant(other)))
+    def __eq__(self, other): return self.new(self.builder.fcmp_ordered("==", self.value, self.constant(other)))
 
     def call(self, name: str, *others: Any) -> Value:
         """llvm.<name> of this value and `others`, all of one type."""
@@ -118,12 +118,12 @@ class Whole:
         self.shifted = fma(x, factor, magic)
         self.n = self.shifted - magic
 
-    def power(self) -> Value:
-        """2^n for n within the exponents of normal numbers."""
+    def power(self, more: int = 0) -> Value:
+        """2^(n + more) where that is a normal number."""
         t = self.shifted
         ty, fraction, one = _layout(t)
         k = t.builder.shl(t.builder.bitcast(t.value, ty), t.constant(fraction, ty))
-        return t.new(t.builder.bitcast(t.builder.add(k, t.constant(one, ty)), t.type))
+        return t.new(t.builder.bitcast(t.builder.add(k, t.constant(one + (more << fraction), ty)), t.type))
 
     def scale(self, p: Value) -> Value:
         """p 2^n for p of about 1 and any n: overflows to infinity, rounds once to a subnormal number or 0."""

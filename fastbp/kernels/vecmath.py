@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numba.core import types
+from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
+from numba.extending import lower_builtin
 
 from fastbp.kernels.emit import Value, Whole, at_least, at_most, fma, horner, pick, split, where
 from fastbp.kernels.simd import define
 
-_erf = np.frompyfunc(math.erf, 1, 1)
+_math_erf = np.frompyfunc(math.erf, 1, 1)
 
 
 def sigmoid(x: Any) -> Any:
@@ -46,7 +49,7 @@ def erf(x: Any) -> Any:
         return x.record_call("erf")
     x = np.asarray(x)
     dtype = x.dtype if x.dtype.kind == "f" else np.float64
-    return np.asarray(_erf(x), dtype=dtype)[()]
+    return np.asarray(_math_erf(x), dtype=dtype)[()]
 
 
 # ------------------------------------------------------------------ kernels on vectors
@@ -72,6 +75,24 @@ EXPM1_DOUBLE = (0.5, 0.16666666666666677, 0.041666666666666685, 0.00833333333332
 LOG_SINGLE = (0.6666677594184875, 0.3997756838798523, 0.2987147569656372)
 LOG_DOUBLE = (0.6666666666666735, 0.3999999999940939, 0.2857142874365992, 0.22222198433506285, 0.18183572041764348,
               0.1531384175319843, 0.14798150498134346)
+
+
+LOG1P_SINGLE = (0.6666641235351562, 0.4002175033092499, 0.2799820899963379, 0.28029459714889526)
+LOG1P_DOUBLE = (0.6666666666666631, 0.40000000000156216, 0.28571428547956906, 0.22222223964369972, 0.18181744088464166,
+                0.1538655683573445, 0.13301010132035057, 0.12105822079517532, 0.08341167782261141, 0.17016733304223502)
+# erf(x) / x − 1 = Σ_k c_k x^(2k) and −ln(erfc(x)) / x = Σ_k c_k x^k, on the two sides of the edges in _erf
+ERF_SINGLE = (0.12837916612625122, -0.37612590193748474, 0.11282864958047867, -0.026807287707924843,
+              0.0050577037036418915, -0.0006348518072627485)
+ERF_DOUBLE = (0.12837916709551256, -0.37612638903183343, 0.1128379167093695, -0.026866170641957184,
+              0.005223977596675922, -0.0008548325478561903, 0.00012055280162796654, -1.4924456043135341e-05,
+              1.6443989041760794e-06, -1.6182405890030074e-07, 1.3608293762014433e-08, -7.589201683121841e-10)
+ERFC_SINGLE = (1.1285295486450195, 0.6356663703918457, 0.10533099621534348, -0.022934723645448685,
+               0.0032290334347635508, -0.00021570574608631432)
+ERFC_DOUBLE = (1.1283791108416692, 0.6366202528326292, 0.10277082641504744, -0.019124962904961393,
+               -0.00021203970359413488, 0.001692612379400269, -0.000574663286621289, -9.712449253958762e-07,
+               9.548439194845355e-05, -5.603753269535792e-05, 2.0351010925395278e-05, -5.38514628522351e-06,
+               1.0781071426911363e-06, -1.6302021226745948e-07, 1.8130224324979234e-08, -1.4023691660118448e-09,
+               6.744419643692856e-11, -1.5187483101877941e-12)
 
 
 def _reduced(x: Value) -> tuple[Whole, Value]:
@@ -153,10 +174,54 @@ def _log1p(x: Value) -> Value:
     return _log_limits(x, -1.0, _log_reduced(k, f).call("copysign", x))
 
 
+def _softplus(x: Value) -> Value:
+    """ln(1 + exp(x)) = max(x, 0) + ln(1 + e), e = exp(−|x|) in [0, 1]."""
+    f, h, t = _log_of(_exp_of(-abs(x)), pick(x, LOG1P_SINGLE, LOG1P_DOUBLE))
+    return at_least(x, 0.0) + (f - (h - t))
+
+
+def _erf(x: Value) -> Value:
+    """x + x P(x²) where |x| < edge, else 1 − exp(−y), y = −ln erfc|x| = |x| Q(|x|)."""
+    edge, end = pick(x, (0.85, 3.95), (1.0, 5.95))
+    t = at_most(abs(x), end)
+    small = fma(t, horner(t * t, pick(x, ERF_SINGLE, ERF_DOUBLE)), t)
+    n, r = _reduced(-t * horner(t, pick(x, ERFC_SINGLE, ERFC_DOUBLE)))
+    p = horner(r, (1.0, 1.0, *pick(x, EXP_SINGLE, EXP_DOUBLE)))
+    return where(t < edge, small, fma(-p, n.power(), 1.0)).call("copysign", x)
+
+
+def _sign(x: Value) -> Value:
+    """1, 0 or −1; NaN of NaN."""
+    return where(x > 0.0, 1.0, where(x < 0.0, -1.0, x + 0.0))
+
+
+def _expm1(x: Value) -> Value:
+    """exp(x) − 1 = 2^n q + (2^n − 1), q = exp(r) − 1, x = n ln2 + r."""
+    n, r = _reduced(at_least(at_most(x, pick(x, 89.0, 710.0)), pick(x, -18.0, -38.0)))
+    q = fma(r * r, horner(r, pick(x, EXP_SINGLE, EXPM1_DOUBLE)), r)
+    half = n.power(-1)  # 2^n itself is too large a number where exp(x) not yet is
+    y = fma(q, half, half - 0.5)
+    return where(n.n == 0.0, q, y + y).call("copysign", x)
+
+
 def _lower(kernel: Any) -> Any:
     """Code generation for `define` from `kernel`."""
     return lambda context, builder, v, args: kernel(*(Value(builder, arg) for arg in args)).value
 
 
-for _function, _kernel in ((np.exp, _exp), (np.tanh, _tanh), (np.log, _log), (np.log1p, _log1p), (sigmoid, _sigmoid)):
+def _define_number(function: Any, kernel: Any) -> None:
+    """Let Numba take `function`, which NumPy does not have, on single numbers too."""
+    class Template(ConcreteTemplate):
+        key = function
+        cases = [signature(types.float64, types.float64), signature(types.float32, types.float32)]  # noqa: RUF012
+
+    infer_global(function)(Template)
+    for case in Template.cases:
+        lower_builtin(function, *case.args)(lambda context, builder, sig, args: kernel(Value(builder, args[0])).value)
+
+
+for _function, _kernel in ((np.exp, _exp), (np.expm1, _expm1), (np.log, _log), (np.log1p, _log1p), (np.tanh, _tanh),
+                           (np.sign, _sign), (sigmoid, _sigmoid), (softplus, _softplus), (erf, _erf)):
     define(_function, 1, _lower(_kernel))
+for _function, _kernel in ((sigmoid, _sigmoid), (softplus, _softplus), (erf, _erf)):
+    _define_number(_function, _kernel)

@@ -1,0 +1,232 @@
+"""A network bound to the compiled kernels: formulas by address, buffers, panels, and the calls.
+
+Everything that reaches compiled code passes here, in canonical form (`fastbp.inputs`): a wrong shape there would be a
+segmentation fault.
+"""
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastbp.activations import ACTIVATIONS, SOFTMAX, Activation
+from fastbp.base import BaseNetwork
+from fastbp.derive import Formula, check_derivative, formulas
+from fastbp.inputs import FloatArray
+from fastbp.kernels import epoch
+from fastbp.kernels import formulas as compiled
+from fastbp.kernels.gradient import DESCEND, STORE, UPDATE
+from fastbp.kernels.plan import Plan, leading, record
+from fastbp.kernels.threads import Choice, available, running
+from fastbp.losses import LOSSES, Loss
+from fastbp.optimizers import Optimizer
+
+Targets = FloatArray | NDArray[np.int64]
+
+# Rows of X this many bytes apart (or a multiple) put a column of a minibatch on few cache sets: X is copied once, padded.
+_BAD_STRIDE = 1024
+_BAD_STRIDE_ROWS = 64
+
+
+# ------------------------------------------------------------------ formulas
+@cache
+def _checked(row: Activation | Loss) -> tuple[Formula, Formula]:
+    """The formulas of a row; a custom one's derivative is checked against finite differences once."""
+    if row not in ACTIVATIONS.values() and row not in LOSSES.values():
+        check_derivative(row)
+    return formulas(row)
+
+
+def _name(row: Activation | Loss, *sources: Formula) -> str:
+    """A name that tells a row's formulas from all others, for files."""
+    plain = "".join(c for c in row.name if c.isascii() and c.isalnum()) or "custom"
+    return f"{plain}-{hashlib.sha256(''.join(f.source for f in sources).encode()).hexdigest()[:12]}"
+
+
+def _activation(row: Activation, dtype: np.dtype[Any], training: bool) -> int:
+    """Address of a layer's activation; 0 where a = z."""
+    if row == ACTIVATIONS["identity"]:
+        return 0
+    if row == SOFTMAX:
+        return compiled.softmax_address(dtype)
+    value, slope = _checked(row)
+    return compiled.activation_address(_name(row, value, slope), value.function, slope.function if training else None, dtype)
+
+
+def _loss(network: BaseNetwork) -> int:
+    """Address of the loss: on z where output and loss are a pair, else on a, with σ'(z) in d."""
+    loss, output, dtype = network.loss_function, network.activations[-1], network.dtype
+    if network.pair is not None and output == SOFTMAX:
+        return compiled.softmax_cross_entropy_address(dtype)
+    if network.pair is not None:
+        return compiled.loss_address(f"{loss.name}-{output.name}", network.pair.cost, network.pair.delta, False, dtype)
+    cost, slope = _checked(loss)
+    name = _name(loss, cost, slope)
+    if output == SOFTMAX:
+        return compiled.softmax_loss_address(name, cost.function, slope.function, dtype)
+    return compiled.loss_address(name, cost.function, slope.function, output != ACTIVATIONS["identity"], dtype)
+
+
+def _update(optimizer: Optimizer, dtype: np.dtype[Any]) -> int:
+    """Address of the optimizer's rule; 0 where the kernel has it in registers."""
+    if optimizer.plain:
+        return 0
+    rule = optimizer.formula()
+    return compiled.update_address(f"{rule.__module__}.{rule.__qualname__}", rule, len(optimizer.hyper(0)), dtype)
+
+
+@lru_cache(maxsize=64)
+def plan_of(sizes: tuple[int, ...], dtype: np.dtype[Any], activations: tuple[Activation, ...], paired: bool, training: bool) -> Plan:
+    """The plan of a network; where output and loss are a pair, training leaves z^L to the loss."""
+    addresses = [_activation(row, dtype, training) for row in activations[:-1]]
+    addresses.append(0 if paired and training else _activation(activations[-1], dtype, training))
+    return Plan(sizes, dtype, addresses)
+
+
+def work(sizes: Sequence[int]) -> int:
+    """Floating-point operations of one sample's forward and backward pass and its part of ∂C/∂w."""
+    products = [n_in * n_out for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True)]
+    return 2 * (3 * sum(products) - products[0])
+
+
+# ------------------------------------------------------------------ without training
+def outputs(network: BaseNetwork, X: FloatArray, training: bool = False) -> FloatArray:
+    """a^L (n_samples, n_L); z^L where output and loss are a pair and `training`."""
+    plan = plan_of(network.sizes, network.dtype, network.activations, network.pair is not None, training)
+    out = np.empty((X.shape[0], network.sizes[-1]), network.dtype)
+    _blocks(network, plan, X, out, {})
+    return out
+
+
+def costs(network: BaseNetwork, X: FloatArray, Y: Targets, weight: FloatArray | None) -> NDArray[np.float64]:
+    """v_s C_s (n_samples,)."""
+    plan = plan_of(network.sizes, network.dtype, network.activations, network.pair is not None, True)
+    out = np.empty(X.shape[0], network.dtype)
+    _blocks(network, plan, X, out, {"loss": _loss(network), **_data(network, X, Y, weight)})
+    return out.astype(np.float64)
+
+
+def _blocks(network: BaseNetwork, plan: Plan, X: FloatArray, out: FloatArray, numbers: dict[str, int]) -> None:
+    blocks = -(-X.shape[0] // epoch.SAMPLES)
+    with running(min(blocks, available(None)) if work(network.sizes) * X.shape[0] > 1e8 else 1) as threads:
+        size = min(X.shape[0], threads * epoch.SAMPLES)
+        arrays, layers = plan.arrays(size, training="loss" in numbers), plan.layers_for(size)
+        epoch.pack_parameters(arrays["w"], arrays["back"][:0], network.parameters, layers)
+        memory = record(arrays, **{"x": X.ctypes.data, **numbers})
+        run = epoch.outputs_parallel if threads > 1 else epoch.outputs_serial
+        run(memory, layers, np.arange(X.shape[0]), out.reshape(-1), *_kinds(network.dtype), threads)
+
+
+def backprop(network: BaseNetwork, X: FloatArray, Y: Targets, weight: FloatArray | None) -> tuple[float, FloatArray]:
+    """C and its gradient, laid out as the parameters: one minibatch of all samples, stored and not applied."""
+    session = Session(network, X, Y, weight, batch_size=X.shape[0], optimizer=None, states=(), limit=None)
+    loss_sum, _, n = session.run(np.arange(X.shape[0]), 0)
+    return loss_sum / n, session.gradient()
+
+
+def _kinds(dtype: np.dtype[Any]) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    return np.empty(0, dtype), np.empty(0)
+
+
+def _data(network: BaseNetwork, X: FloatArray, Y: Targets, weight: FloatArray | None) -> dict[str, int]:
+    """Addresses of the data; the caller keeps the arrays."""
+    return {"x": X.ctypes.data, "targets" if Y.ndim == 2 else "labels": Y.ctypes.data,
+            "sample_weight": 0 if weight is None else weight.ctypes.data,
+            "count_right": network.classifies, "binary_at_zero": network.pair is not None or network.threshold == 0.0}
+
+
+# ------------------------------------------------------------------ training
+class Session:
+    """Training on one data set, parameters and optimizer state in panels from here to `sync`.
+
+    Parameters
+    ----------
+    network : BaseNetwork
+        Its parameters are read now and written by `sync`.
+    X, Y, weight : ndarray
+        Canonical data, kept and not copied (but once, X whose rows lie on the same cache sets).
+    batch_size : int
+        Samples of a minibatch.
+    optimizer : Optimizer or None
+        None stores the gradient instead of applying it.
+    states : sequence of ndarray
+        The optimizer's, as the parameters; read now and written by `sync`.
+    limit : int or None
+        Threads at most.
+    """
+
+    def __init__(self, network: BaseNetwork, X: FloatArray, Y: Targets, weight: FloatArray | None, batch_size: int,
+                 optimizer: Optimizer | None, states: Sequence[FloatArray], limit: int | None) -> None:
+        dtype = network.dtype
+        self._network, self._optimizer, self._states = network, optimizer, states
+        self._batch = min(batch_size, X.shape[0])
+        self._choice = Choice(work(network.sizes) * self._batch, limit)
+        self._kinds = _kinds(dtype)
+        plan = plan_of(network.sizes, dtype, network.activations, network.pair is not None, True)
+        self._layers = plan.layers_for(self._batch)
+        X = self._spread(X)
+        self._arrays = plan.arrays(self._batch, available(limit), len(states), gradient=optimizer is None)
+        self._kept = X, Y, weight
+        ending = STORE if optimizer is None else DESCEND if optimizer.plain else UPDATE
+        self._memory = record(self._arrays, loss=_loss(network), ending=ending,
+                              update=0 if optimizer is None else _update(optimizer, dtype), **_data(network, X, Y, weight))
+        epoch.pack_parameters(self._arrays["w"], self._arrays["back"], network.parameters, self._layers)
+        for name, state in zip(("s", "u"), states, strict=False):
+            epoch.pack_parameters(self._arrays[name], self._arrays["back"][:0], state, self._layers)
+
+    def _spread(self, X: FloatArray) -> FloatArray:
+        """X, or a copy with rows padded where a column would fall on few cache sets."""
+        if X.strides[0] % _BAD_STRIDE or self._batch < _BAD_STRIDE_ROWS:
+            return X
+        copy = np.empty((X.shape[0], leading(X.shape[1], X.dtype)), X.dtype)
+        copy[:, :X.shape[1]] = X
+        self._layers[0]["lead_in"] = copy.shape[1]
+        return copy
+
+    def run(self, rows: NDArray[np.int64], step: int) -> tuple[float, int, int]:
+        """Train on consecutive minibatches of `rows`: Σ_s v_s C_s before the updates, right labels, samples."""
+        loss_sum, right, n = 0.0, 0, len(rows)
+        hyper = self._hyper(step, -(-n // self._batch))
+        done = 0
+        while done < n:
+            first = done // self._batch
+            wanted, n_steps = self._choice.next(-(-(n - done) // self._batch))
+            part = rows[done:done + n_steps * self._batch]
+            start = perf_counter()
+            with running(wanted) as threads:
+                train = epoch.train_parallel if threads > 1 else epoch.train_serial
+                part_loss, part_right = train(self._memory, self._layers, part, self._batch, hyper[first:], *self._kinds, threads)
+            self._choice.timed(threads, n_steps, perf_counter() - start)
+            loss_sum, right, done = loss_sum + part_loss, right + part_right, done + len(part)
+        return loss_sum, right, n
+
+    def _hyper(self, step: int, n_steps: int) -> FloatArray:
+        """The optimizer's numbers at each of the steps, (n_steps, H)."""
+        if self._optimizer is None:
+            return np.zeros((n_steps, 1), self._network.dtype)
+        first, last = self._optimizer.hyper(step), self._optimizer.hyper(step + n_steps - 1)
+        if first == last and not callable(self._optimizer.learning_rate):
+            # what depends on the step changes in one direction
+            return np.full((n_steps, len(first)), first, self._network.dtype)
+        return np.array([self._optimizer.hyper(step + k) for k in range(n_steps)], self._network.dtype)
+
+    def gradient(self) -> FloatArray:
+        """The gradient that the last step stored, laid out as the parameters."""
+        flat = np.empty_like(self._network.parameters)
+        epoch.unpack_parameters(flat, self._arrays["g"], self._layers)
+        return flat
+
+    def sync(self) -> None:
+        """Write parameters and optimizer state to the arrays that the user sees."""
+        epoch.unpack_parameters(self._network.parameters, self._arrays["w"], self._layers)
+        for name, state in zip(("s", "u"), self._states, strict=False):
+            epoch.unpack_parameters(state, self._arrays[name], self._layers)
+
+    def close(self) -> None:
+        """Let the data and the buffers go."""
+        del self._arrays, self._kept

@@ -1,0 +1,101 @@
+"""How many threads a step gets: few for little work, decided by timing the training itself.
+
+The bits are the same at any thread count, so both ways can take turns on real minibatches, and the quicker one stays.
+"""
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from statistics import median
+
+import numba
+
+# Below this much work a step is done before a second core has its cache lines: 784-30-10 at batch 10 (0.96 MFLOP) takes
+# 6 µs on one thread and 8 on two, 8-64-64-4 at batch 64 (1.8 MFLOP) 17 and 14.
+_TOO_LITTLE = 1.2e6
+# Above this much, threads pay on any threading layer (workqueue: 90 µs a loop), and no serial kernel need be compiled.
+_PLENTY = 2e8
+_TRIALS = 5
+_TRIAL_SECONDS = 2e-4
+# Serial training goes on for so long before the parallel kernel is compiled to be tried: short fits never wait for it.
+_PATIENCE = 0.25
+
+_inside = threading.Lock()
+_forked = False
+
+
+def _after_fork() -> None:
+    global _forked, _inside
+    _forked, _inside = True, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    # A child of a process that has run an OpenMP loop is killed at its own first one.
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def available(limit: int | None) -> int:
+    """How many threads may be used: Numba's number, `limit` at most, one in a forked child."""
+    here = 1 if _forked else numba.get_num_threads()
+    return here if limit is None else min(limit, here)
+
+
+@contextmanager
+def running(wanted: int) -> Iterator[int]:
+    """Give up to `wanted` of Numba's threads for one parallel call, one if another Python thread has them.
+
+    Numba's thread count is as before afterwards. Two threads inside the workqueue layer would abort the process.
+    """
+    if wanted < 2 or not _inside.acquire(blocking=False):
+        yield 1
+        return
+    before = numba.get_num_threads()
+    try:
+        numba.set_num_threads(wanted)
+        yield wanted
+    finally:
+        numba.set_num_threads(before)
+        _inside.release()
+
+
+class Choice:
+    """The number of threads for steps of one kind.
+
+    Parameters
+    ----------
+    flop : float
+        Work of a step, in floating-point operations.
+    limit : int or None
+        Threads at most.
+    """
+
+    def __init__(self, flop: float, limit: int | None) -> None:
+        self._limit, self._seconds = limit, 0.0
+        self._trials: dict[bool, list[float]] = {False: [], True: []}
+        self._parallel: bool | None = None if _TOO_LITTLE <= flop <= _PLENTY else flop > _PLENTY
+        self._step_seconds = flop / 1e11
+
+    def next(self, n_steps: int) -> tuple[int, int]:
+        """Threads for the next steps, and for how many of the `n_steps` to come."""
+        threads = available(self._limit)
+        if threads == 1 or self._parallel is not None:
+            return (threads if self._parallel else 1), n_steps
+        few = max(1, min(n_steps, int(_TRIAL_SECONDS / self._step_seconds)))
+        if self._seconds < _PATIENCE:
+            return 1, min(n_steps, max(1, int(_PATIENCE / self._step_seconds)))
+        return (threads if len(self._trials[True]) <= len(self._trials[False]) else 1), few
+
+    def timed(self, threads: int, n_steps: int, seconds: float) -> None:
+        """Take note of how long `n_steps` took."""
+        self._seconds += seconds
+        if self._parallel is not None or self._seconds < _PATIENCE:
+            return
+        self._step_seconds = seconds / n_steps if threads == 1 else self._step_seconds
+        self._trials[threads > 1].append(seconds / n_steps)
+        if min(map(len, self._trials.values())) > _TRIALS:
+            # the first of each may have compiled or woken threads
+            serial, parallel = (median(self._trials[way][1:]) for way in (False, True))
+            self._parallel = parallel < serial
+
