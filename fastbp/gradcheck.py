@@ -80,8 +80,8 @@ def check_gradients(
 
     The relative error of a parameter is |g − d| / max(|g|, |d|, G/100), g by backpropagation, d by the difference, G
     the largest |g| or |d| of all parameters: the G/100 keeps the rounding of C out of gradients that are nearly 0, and
-    where that rounding alone, ε |C| / h, would exceed the tolerance, it counts as right. A parameter that fails is
-    measured again with a sixteenth of h, since h may have crossed a kink (of relu, say).
+    what that rounding alone makes of d, ε (4 |C| / h + 1), counts as right. A parameter that fails is measured again
+    with a sixteenth of h, since h may have crossed a kink (of relu, say).
 
     The differences of a float32 network are those of its float64 copy, so what is seen is the rounding of its
     backpropagation, and the tolerance is wider.
@@ -126,8 +126,8 @@ def check_gradients(
     g = net.backprop(X, Y, weight).flat[indices].astype(np.float64)
     twin = net.copy(np.float64)
     d = np.array([_difference(twin, k, STEP, X, Y, weight) for k in indices])
-    noise = 4.0 * np.finfo(np.float64).eps * abs(twin.loss(X, Y, weight)) / STEP
-    floor = max(0.01 * _largest(g), 0.01 * _largest(d), noise / tolerance, np.finfo(np.float64).tiny)
+    noise = np.finfo(np.float64).eps * (4.0 * abs(twin.loss(X, Y, weight)) / STEP + 1.0)
+    floor = max(0.01 * _largest(g), 0.01 * _largest(d), noise / tolerance)
     errors = _relative_errors(g, d, floor)
     failed = np.flatnonzero(~(errors <= tolerance))
     d_again = np.array([_difference(twin, k, STEP / 16, X, Y, weight) for k in indices[failed]])

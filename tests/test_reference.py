@@ -260,8 +260,8 @@ def test_subnormal_inputs_pass_through(implementation):
 @pytest.mark.parametrize("output", [*ALL_ACTIVATIONS, "softmax"])
 def test_float32_gradients_agree_with_float64(implementation, output, loss):
     net = make_network(implementation, [4, 6, 3], "gelu", output, loss)
-    net.biases[-1][:] = [0.6, 0.7, 0.8]  # between 0 and 1, for the logarithms
-    net.weights[-1][:] *= 0.1
+    net.biases[-1][:] = [0.1, 0.2, 0.3]  # outputs between 0 and 1, for the logarithms
+    net.weights[-1][:] *= 0.02
     X, Y = make_data(net, 9)
     gradient = net.backprop(X, Y).flat
     assert np.isfinite(gradient).all()
