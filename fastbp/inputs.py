@@ -165,7 +165,7 @@ def float_type(dtype: DTypeLike) -> np.dtype[Any]:
     dtype('float32')
     """
     try:
-        found = np.dtype(dtype)
+        found = np.dtype(np.void if dtype is None else dtype)
     except TypeError:
         found = np.dtype(np.void)
     if found not in (np.dtype(np.float32), np.dtype(np.float64)):

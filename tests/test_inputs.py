@@ -142,6 +142,7 @@ def test_bad_arguments_of_fit_are_refused_and_nothing_changes(implementation, ca
         ({"loss": "mse"}, ValueError, "loss must be one of 'absolute', 'cross_entropy'"),
         ({"dtype": np.float16}, ValueError, "expected float32 or float64"),
         ({"dtype": "decimal"}, ValueError, "dtype is 'decimal', expected float32 or float64"),
+        ({"dtype": None}, ValueError, "dtype is None, expected float32 or float64"),
         ({"dtype": ">f8"}, ValueError, "expected float32 or float64"),
         ({"init": "xavier"}, ValueError, "init must be one of 'auto'"),
         ({"rng": "abc"}, TypeError, "rng is 'abc', expected what numpy.random.default_rng takes"),
