@@ -2,10 +2,10 @@
 
 import pytest
 
-import fastbp.reference
+import fastbp
 
 # Each has a Network and a Trainer.
-IMPLEMENTATIONS = [fastbp.reference]
+IMPLEMENTATIONS = [fastbp.reference, fastbp]
 
 
 @pytest.fixture(params=IMPLEMENTATIONS, ids=lambda implementation: implementation.__name__)

@@ -17,7 +17,7 @@ def backward_layer(memory, layer, below, s0, s1):
     """δ_j = Σ_i w_ij δ_i σ'(z_j) for samples [s0, s1), from `layer` to the one `below`, where σ'(z_j) stands already."""
     product(at(memory.d, below.outputs), below.lead, at(memory.d, layer.outputs), memory.same, layer.lead, layer.n_out,
             at(memory.back, layer.back), padded(layer.n_out, lanes_in(memory.d)), layer.n_in, memory.zeros,
-            below.activation != 0, s0, s1)
+            below.activation, s0, s1)
 
 
 @inner
@@ -40,7 +40,7 @@ def backward_arrays(delta_in, delta_out, W, sigma_prime, threads):
     share = (m + threads - 1) // threads
     for t in prange(threads):
         product(pointer(rows), lead, pointer(delta_out), pointer(index), n_out, n_out, pointer(back), depth, n_in,
-                pointer(zeros), True, min(m, np.int64(t) * share), min(m, np.int64(t) * share + share))
+                pointer(zeros), np.int64(1), min(m, np.int64(t) * share), min(m, np.int64(t) * share + share))
     delta_in[:] = rows[:, :n_in]
 
 

@@ -15,11 +15,12 @@ from numba.core import sigutils
 from numba.core.ccallback import CFunc
 
 from fastbp.kernels import cache
+from fastbp.kernels.linking import LinkedCompiler
 
 # error_model="numpy": a division by zero gives inf instead of a branch to an exception.
 # No fastmath: every kernel names its fused multiply-adds itself, so that serial and parallel builds give the same bits.
 FLAGS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "boundscheck": False}
-INNER = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+INNER: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": LinkedCompiler}
 
 
 def inner(function: Callable[..., Any]) -> Any:

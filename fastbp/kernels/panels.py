@@ -51,7 +51,7 @@ def product_tile(z, x, K, w, start, scaled):
     for k in range(K):
         keep_loop()
         t = rank1(t, x, k, strip_like(at(w, k * width), start))
-    if scaled:
+    if scaled != 0:
         t = tile_mul(t, load_tile(z, t))
     store_tile(z, t)
 
@@ -79,7 +79,10 @@ def product_panel(z, lead_z, x, index, lead_x, K, w, start, scaled, s0, s1):
 
 @inner
 def product(z, lead_z, x, index, lead_x, K, w, depth, N, start, scaled, s0, s1):
-    """z[s, n] = start_n + sum_k x[index[s], k] w[k, n] for samples [s0, s1), all N columns; times z[s, n] where `scaled`."""
+    """z[s, n] = start_n + sum_k x[index[s], k] w[k, n] for samples [s0, s1), all N columns; times z[s, n] where `scaled`.
+
+    `scaled` is a number: a literal and a bool would each have a specialisation of their own.
+    """
     lanes = lanes_in(w)
     for p in range(0, N, 2 * lanes):
         if panel_width(N - p, lanes) > lanes:
