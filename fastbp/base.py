@@ -133,7 +133,7 @@ class BaseNetwork(ABC):
         """How many classes integer labels may name; 0 if the loss takes no labels."""
         if not self.loss_function.labels:
             return 0
-        return 2 if self._is_binary else self.sizes[-1]
+        return 2 if self.is_binary else self.sizes[-1]
 
     @property
     def classifies(self) -> bool:
@@ -203,13 +203,13 @@ class BaseNetwork(ABC):
 
     def decide(self, a: FloatArray) -> NDArray[np.int64]:
         """Return the label that each row of outputs stands for."""
-        return (a[:, 0] > self.threshold).astype(np.int64) if self._is_binary else a.argmax(axis=1)
+        return (a[:, 0] > self.threshold).astype(np.int64) if self.is_binary else a.argmax(axis=1)
 
     def count_correct(self, a: FloatArray, Y: FloatArray | NDArray[np.int64]) -> int:
         """Count the rows of outputs whose label is that of the row of Y."""
         labels: NDArray[Any] = Y
         if Y.ndim == 2:
-            labels = Y[:, 0] > 0.5 if self._is_binary else Y.argmax(axis=1)
+            labels = Y[:, 0] > 0.5 if self.is_binary else Y.argmax(axis=1)
         return int(np.count_nonzero(self.decide(a) == labels))
 
     def copy(self, dtype: DTypeLike | None = None) -> Self:
@@ -246,7 +246,8 @@ class BaseNetwork(ABC):
         )
 
     @property
-    def _is_binary(self) -> bool:
+    def is_binary(self) -> bool:
+        """Whether a lone output stands for the labels 0 and 1."""
         return self.loss_function.labels and self.sizes[-1] == 1 and self.activations[-1] != SOFTMAX
 
     @abstractmethod

@@ -137,7 +137,7 @@ def _data(network: BaseNetwork, X: FloatArray, Y: Targets, weight: FloatArray | 
     """Addresses of the data; the caller keeps the arrays."""
     return {"x": X.ctypes.data, "targets" if Y.ndim == 2 else "labels": Y.ctypes.data,
             "sample_weight": 0 if weight is None else weight.ctypes.data,
-            "count_right": network.classifies, "binary_at_zero": network.pair is not None or network.threshold == 0.0}
+            "count_right": network.classifies, "binary": network.is_binary, "at_zero": network.pair is not None or network.threshold == 0.0}
 
 
 # ------------------------------------------------------------------ training

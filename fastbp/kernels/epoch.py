@@ -27,7 +27,7 @@ LAYER = np.dtype([(name, np.int64) for name in (
 # One record: addresses of the buffers, then numbers.
 MEMORY = np.dtype([(name, np.int64) for name in (
     "w", "back", "s", "u", "g", "a", "d", "y", "weight", "cost", "right", "same", "zeros", "scratch",
-    "x", "targets", "labels", "sample_weight", "update", "loss", "ending", "count_right", "binary_at_zero")])
+    "x", "targets", "labels", "sample_weight", "update", "loss", "ending", "count_right", "binary", "at_zero")])
 
 # Samples that go forward and back together: their a and δ should stay in the L2 cache.
 SAMPLES = 64
@@ -77,7 +77,7 @@ def take_targets(memory, record, layer, rows, s0, s1, v):
         if record.labels != 0:
             for i in range(0, layer.n_out, lanes):
                 store(y, i, load(memory.zeros, 0))
-            if layer.n_out == 1:
+            if record.binary:
                 y[0] = labels[rows[s]]
             else:
                 y[labels[rows[s]]] = 1
@@ -104,11 +104,11 @@ def count_right(memory, record, layer, s0, s1):
     """right[s] = 1 where the label of the outputs is the target's."""
     for s in range(s0, s1):
         o = s * layer.lead
-        if layer.n_out > 1:
-            memory.right[s] = largest(memory.a, layer.outputs + o, layer.n_out) == largest(memory.y, o, layer.n_out)
-        else:
-            limit = 0.0 if record.binary_at_zero else 0.5
+        if record.binary:
+            limit = 0.0 if record.at_zero else 0.5
             memory.right[s] = (memory.a[layer.outputs + o] > limit) == (memory.y[o] > 0.5)
+        else:
+            memory.right[s] = largest(memory.a, layer.outputs + o, layer.n_out) == largest(memory.y, o, layer.n_out)
 
 
 @inner
