@@ -193,3 +193,9 @@ def test_get_loss_names_what_is_wrong(spec, error, words):
 def test_loss_names_what_is_wrong(arguments, word):
     with pytest.raises(TypeError, match=word):
         Loss(*arguments)
+
+
+def test_general_cross_entropy_takes_ln_0_at_the_smallest_normal_float32():
+    row = LOSSES["cross_entropy"]
+    np.testing.assert_allclose(row.cost(np.array([0.0, 1.0]), np.array([1.0, 0.0])), 126 * np.log(2.0), rtol=1e-15)
+    np.testing.assert_array_equal(row.derivative(np.array([0.0, 1.0]), np.array([1.0, 0.0])), [-(2.0**126), 2.0**126])
