@@ -9,7 +9,7 @@ from time import perf_counter
 
 import numpy as np
 import pytest
-from cases import make_data, make_labels, make_network, relative_error
+from networks import make_data, make_labels, make_network, relative_error
 
 from fastbp import fitting
 from fastbp.optimizers import OPTIMIZERS, SGD

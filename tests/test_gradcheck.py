@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases import ACTIVATIONS, PAIRS, make_data, make_labels, make_network
+from networks import ACTIVATIONS, PAIRS, make_data, make_labels, make_network
 
 from fastbp.activations import ACTIVATIONS as ALL_ACTIVATIONS
 from fastbp.gradcheck import check_gradients

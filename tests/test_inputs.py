@@ -4,9 +4,9 @@ import re
 
 import numpy as np
 import pytest
-from cases import make_network
 from hypothesis import given
 from hypothesis import strategies as st
+from networks import make_network
 
 import fastbp.reference
 from fastbp import inputs

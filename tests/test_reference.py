@@ -7,7 +7,7 @@ import pickle
 import naive
 import numpy as np
 import pytest
-from cases import (
+from networks import (
     ACTIVATIONS,
     PAIRS,
     SHAPES,
