@@ -45,8 +45,6 @@ class Value:
     def __sub__(self, other): return self.new(self.builder.fsub(self.value, self.constant(other)))
     def __mul__(self, other): return self.new(self.builder.fmul(self.value, self.constant(other)))
     def __truediv__(self, other): return self.new(self.builder.fdiv(self.value, self.constant(other)))
-    def __radd__(self, other): return self.new(self.builder.fadd(self.constant(other), self.value))
-    def __rsub__(self, other): return self.new(self.builder.fsub(self.constant(other), self.value))
     def __rmul__(self, other): return self.new(self.builder.fmul(self.constant(other), self.value))
     def __rtruediv__(self, other): return self.new(self.builder.fdiv(self.constant(other), self.value))
     def __neg__(self): return self.new(self.builder.fneg(self.value))
@@ -54,7 +52,10 @@ class Value:
     def __lt__(self, other): return self.new(self.builder.fcmp_ordered("<", self.value, self.constant(other)))
     def __gt__(self, other): return self.new(self.builder.fcmp_ordered(">", self.value, self.constant(other)))
     def __le__(self, other): return self.new(self.builder.fcmp_ordered("<=", self.value, self.constant(other)))
-    def __eq__(self, other): return self.new(self.builder.fcmp_ordered("==", self.value, self.constant(other)))
+
+    def equals(self, other: Any) -> Value:
+        """Whether it is `other`, a lane."""
+        return self.new(self.builder.fcmp_ordered("==", self.value, self.constant(other)))
 
     def call(self, name: str, *others: Any) -> Value:
         """llvm.<name> of this value and `others`, all of one type."""

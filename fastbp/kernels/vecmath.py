@@ -1,4 +1,9 @@
-"""Functions that NumPy lacks or that need a stable form, on numbers and arrays; float32 stays float32."""
+"""Elementary functions: `sigmoid`, `softplus` and `erf`, which NumPy lacks, and all of them on vectors inside kernels.
+
+`sigmoid`, `softplus` and `erf` take numbers and arrays in Python (float32 stays float32), numbers and vectors in
+compiled code. np.exp, np.expm1, np.log, np.log1p, np.tanh and np.sign take vectors in compiled code. Infinities, NaN,
+the sign of zero and subnormal numbers come out as IEEE 754 has them, and the bits are the same at any vector width.
+"""
 from __future__ import annotations
 
 import math
@@ -17,7 +22,7 @@ _math_erf = np.frompyfunc(math.erf, 1, 1)
 
 
 def sigmoid(x: Any) -> Any:
-    """1 / (1 + exp(−x)), through exp(−|x|), which cannot overflow.
+    """1 / (1 + exp(−x)), through exp(−|x|), which cannot overflow. In compiled code within 1.7 ULP (2.0 without FMA).
 
     >>> sigmoid(np.array([-1e4, 0.0, 1e4]))
     array([0. , 0.5, 1. ])
@@ -29,7 +34,7 @@ def sigmoid(x: Any) -> Any:
 
 
 def softplus(x: Any) -> Any:
-    """ln(1 + exp(x)) = max(x, 0) + ln(1 + exp(−|x|)).
+    """ln(1 + exp(x)) = max(x, 0) + ln(1 + exp(−|x|)). In compiled code within 2.0 ULP.
 
     >>> softplus(np.array([-1e4, 1e4]))
     array([    0., 10000.])
@@ -40,7 +45,7 @@ def softplus(x: Any) -> Any:
 
 
 def erf(x: Any) -> Any:
-    """2/√π ∫₀ˣ exp(−t²) dt.
+    """2/√π ∫₀ˣ exp(−t²) dt. In compiled code within 1.1 ULP (1.3 without FMA).
 
     >>> erf(np.array([0.0, 1e4], dtype=np.float32))
     array([0., 1.], dtype=float32)
@@ -52,10 +57,10 @@ def erf(x: Any) -> Any:
     return np.asarray(_math_erf(x), dtype=dtype)[()]
 
 
-# ------------------------------------------------------------------ kernels on vectors
-# Coefficients are minimax in relative error of the whole function (Remez exchange at 50 digits), rounded to the dtype
-# from the lowest power on, the others fitted anew after each. Bounds in ULP were measured against float64 over every
-# 997th float32 and against mpmath over random and critical float64, see tests/test_vecmath.py.
+# ------------------------------------------------------------------ kernels
+# Coefficients are minimax in the relative error of the whole function (Remez exchange at 50 digits), rounded to the
+# dtype from the lowest power on, the others fitted anew after each. The ULP in the docstrings are the largest seen over
+# every 61st float32 and 10^7 float64, with FMA and (in brackets, where it differs) without.
 LOG2E = 1.4426950408889634
 # ln 2 in two parts, whole numbers times the first exact; and its nearest number alone
 LN2_SINGLE = (0.693145751953125, 1.4286068203094172e-06)
@@ -75,8 +80,6 @@ EXPM1_DOUBLE = (0.5, 0.16666666666666677, 0.041666666666666685, 0.00833333333332
 LOG_SINGLE = (0.6666677594184875, 0.3997756838798523, 0.2987147569656372)
 LOG_DOUBLE = (0.6666666666666735, 0.3999999999940939, 0.2857142874365992, 0.22222198433506285, 0.18183572041764348,
               0.1531384175319843, 0.14798150498134346)
-
-
 LOG1P_SINGLE = (0.6666641235351562, 0.4002175033092499, 0.2799820899963379, 0.28029459714889526)
 LOG1P_DOUBLE = (0.6666666666666631, 0.40000000000156216, 0.28571428547956906, 0.22222223964369972, 0.18181744088464166,
                 0.1538655683573445, 0.13301010132035057, 0.12105822079517532, 0.08341167782261141, 0.17016733304223502)
@@ -109,12 +112,24 @@ def _exp_of(x: Value) -> Value:
 
 
 def _exp(x: Value) -> Value:
-    """exp(x) = 2^n exp(r), x = n ln2 + r. Subnormal results and overflow as IEEE 754 has them."""
+    """exp(x) = 2^n exp(r), x = n ln2 + r. 0.9 ULP (1.2)."""
     return _exp_of(at_most(x, pick(x, 89.0, 710.0)))
 
 
+def _expm1(x: Value) -> Value:
+    """exp(x) − 1 = 2^n q + (2^n − 1), q = exp(r) − 1, x = n ln2 + r. 1.9 ULP (2.0)."""
+    n, r = _reduced(at_least(at_most(x, pick(x, 89.0, 710.0)), pick(x, -18.0, -38.0)))
+    q = fma(r * r, horner(r, pick(x, EXP_SINGLE, EXPM1_DOUBLE)), r)
+    half = n.power(-1)  # 2^n itself is too large a number where exp(x) not yet is
+    y = fma(q, half, half - 0.5)
+    return where(n.n.equals(0.0), q, y + y).call("copysign", x)
+
+
 def _tanh(x: Value) -> Value:
-    """tanh(x) = h / (h + 1), h = (exp(2|x|) − 1) / 2 = 2^n (exp(2r) − 1) / 2 + (2^n − 1) / 2, |x| = n ln2/2 + r."""
+    """tanh(x) = h / (h + 1), h = (exp(2|x|) − 1) / 2 = 2^n (exp(2r) − 1) / 2 + (2^n − 1) / 2, |x| = n ln2/2 + r.
+
+    2.0 ULP (2.2).
+    """
     y = at_most(abs(x), pick(x, 9.1, 19.1))
     n = Whole(y, 2.0 * LOG2E)
     # ln2 in one part: what it misses grows with n, but 1 − tanh(x) falls faster
@@ -125,13 +140,13 @@ def _tanh(x: Value) -> Value:
     h = fma(q, power, fma(power, 0.5, -0.5))
     inverse = 1.0 / (h + 1.0)
     t = h * inverse
-    # one Newton step takes back what h + 1 and the division rounded away: 2.4 to 1.5 ULP
+    # one Newton step takes back what h + 1 and the division have rounded away: without it 2.5 ULP
     t = fma(fma(-t, h, h - t), inverse, t)
     return t.call("copysign", x)
 
 
 def _sigmoid(x: Value) -> Value:
-    """1 − t for x >= 0, e (1 − t) else, e = exp(−|x|), t = e / (1 + e): 1.6 ULP, where t for x < 0 has 2.4."""
+    """1 − t for x >= 0, e (1 − t) else, e = exp(−|x|), t = e / (1 + e). 1.7 ULP (2.0); t itself for x < 0 has 2.4."""
     e = _exp_of(-abs(x))
     factor = where(x < 0.0, e, 1.0)
     return fma(-factor, e / (e + 1.0), factor)
@@ -159,7 +174,7 @@ def _log_limits(x: Value, edge: float, result: Value) -> Value:
 
 
 def _log(x: Value) -> Value:
-    """ln(x) = k ln2 + ln(1 + f), x = 2^k (1 + f)."""
+    """ln(x) = k ln2 + ln(1 + f), x = 2^k (1 + f). 0.9 ULP."""
     tiny, up = pick(x, (2.0**-126, 24.0), (2.0**-1022, 54.0))
     subnormal = x < tiny
     k, m, _ = split(where(subnormal, x * 2.0**up, x))
@@ -167,7 +182,7 @@ def _log(x: Value) -> Value:
 
 
 def _log1p(x: Value) -> Value:
-    """ln(1 + x) = k ln2 + ln(1 + f), f = 2^−k x + (2^−k − 1): x itself where k = 0."""
+    """ln(1 + x) = k ln2 + ln(1 + f), f = 2^−k x + (2^−k − 1): x itself where k = 0. 1.4 ULP."""
     k, _, four = split(x + 1.0)
     scale = four * 0.25
     f = fma(x, scale, scale - 1.0)
@@ -175,13 +190,13 @@ def _log1p(x: Value) -> Value:
 
 
 def _softplus(x: Value) -> Value:
-    """ln(1 + exp(x)) = max(x, 0) + ln(1 + e), e = exp(−|x|) in [0, 1]."""
+    """ln(1 + exp(x)) = max(x, 0) + ln(1 + e), e = exp(−|x|) in [0, 1]. 2.0 ULP."""
     f, h, t = _log_of(_exp_of(-abs(x)), pick(x, LOG1P_SINGLE, LOG1P_DOUBLE))
     return at_least(x, 0.0) + (f - (h - t))
 
 
 def _erf(x: Value) -> Value:
-    """x + x P(x²) where |x| < edge, else 1 − exp(−y), y = −ln erfc|x| = |x| Q(|x|)."""
+    """x + x P(x²) where |x| < edge, else 1 − exp(−y), y = −ln erfc|x| = |x| Q(|x|). 1.1 ULP (1.3)."""
     edge, end = pick(x, (0.85, 3.95), (1.0, 5.95))
     t = at_most(abs(x), end)
     small = fma(t, horner(t * t, pick(x, ERF_SINGLE, ERF_DOUBLE)), t)
@@ -193,15 +208,6 @@ def _erf(x: Value) -> Value:
 def _sign(x: Value) -> Value:
     """1, 0 or −1; NaN of NaN."""
     return where(x > 0.0, 1.0, where(x < 0.0, -1.0, x + 0.0))
-
-
-def _expm1(x: Value) -> Value:
-    """exp(x) − 1 = 2^n q + (2^n − 1), q = exp(r) − 1, x = n ln2 + r."""
-    n, r = _reduced(at_least(at_most(x, pick(x, 89.0, 710.0)), pick(x, -18.0, -38.0)))
-    q = fma(r * r, horner(r, pick(x, EXP_SINGLE, EXPM1_DOUBLE)), r)
-    half = n.power(-1)  # 2^n itself is too large a number where exp(x) not yet is
-    y = fma(q, half, half - 0.5)
-    return where(n.n == 0.0, q, y + y).call("copysign", x)
 
 
 def _lower(kernel: Any) -> Any:
