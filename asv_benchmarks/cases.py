@@ -144,3 +144,19 @@ OTHERS = _table(
     Case("5x300", (300,) * 6, 64, "relu"),
 )
 CASES = PEERS | OTHERS
+
+# What the asv benchmarks follow from commit to commit: a small, a narrow, a wide and a deep network of those above.
+WATCHED = tuple(CASES[name] for name in ("784-30-10", "8-64-64-4", "784-256-10", "5x300"))
+
+
+def scaled(batch: int = 64, width: int = 128, depth: int = 3) -> Case:
+    """A network of `depth` layers, all `width` wide but the last: one size is varied, the others stay as they are."""
+    return Case(f"{depth}x{width}", (*[width] * depth, 10), batch, "relu")
+
+
+# How cost grows with work: what is varied -> its values.
+SCALES: dict[str, dict[int, Case]] = {
+    "batch": {n: scaled(batch=n) for n in (1, 4, 16, 64, 256, 1024)},
+    "width": {n: scaled(width=n) for n in (16, 32, 64, 128, 256, 512, 1024)},
+    "depth": {n: scaled(depth=n) for n in (1, 2, 4, 8, 16)},
+}
