@@ -22,6 +22,7 @@ from fastbp.kernels import epoch
 from fastbp.kernels import formulas as compiled
 from fastbp.kernels.gradient import DESCEND, STORE, UPDATE
 from fastbp.kernels.plan import Plan, leading, record
+from fastbp.kernels.simd import lanes_of
 from fastbp.kernels.threads import Choice, available, running
 from fastbp.losses import LOSSES, Loss
 from fastbp.optimizers import Optimizer
@@ -62,7 +63,7 @@ def _loss(network: BaseNetwork) -> int:
     """Address of the loss: on z where output and loss are a pair, else on a, with σ'(z) in d."""
     loss, output, dtype = network.loss_function, network.activations[-1], network.dtype
     if network.pair is not None and output == SOFTMAX:
-        return compiled.softmax_cross_entropy_address(dtype)
+        return compiled.softmax_cross_entropy_address(network.sizes[-1] <= lanes_of(dtype), dtype)
     if network.pair is not None:
         return compiled.loss_address(f"{loss.name}-{output.name}", network.pair.cost, network.pair.delta, False, dtype)
     cost, slope = _checked(loss)

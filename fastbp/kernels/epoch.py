@@ -13,12 +13,12 @@ import numpy as np
 from numba import prange
 
 from fastbp.kernels.backward import backward_samples
-from fastbp.kernels.formulas import call_loss
+from fastbp.kernels.formulas import call_loss, row_max
 from fastbp.kernels.forward import forward_samples
 from fastbp.kernels.gradient import gradient_layers
 from fastbp.kernels.jit import entry, inner
 from fastbp.kernels.panels import pack, pack_back, unpack
-from fastbp.kernels.simd import at, lanes_in, load, pointer, pointer_from, store
+from fastbp.kernels.simd import at, first_true, lane_number_is, lanes_in, load, load_first, pointer, pointer_from, store
 
 # One row a layer; `weights`, `biases`, `back`, `outputs` are offsets in numbers into the buffers w, w, back and a or d.
 LAYER = np.dtype([(name, np.int64) for name in (
@@ -71,42 +71,43 @@ def opened(record, floats, doubles, integers):
 def take_targets(memory, record, layer, rows, s0, s1, v):
     """y and weight of samples [s0, s1): rows of the targets, or ones at the labels' places; `v` is 1/m."""
     targets, labels = pointer_from(record.targets, memory.y), pointer_from(record.labels, memory.same)
-    weights, lanes = pointer_from(record.sample_weight, memory.y), lanes_in(memory.y)
+    weights, n, zero = pointer_from(record.sample_weight, memory.y), layer.n_out, load(memory.zeros, 0)
     for s in range(s0, s1):
-        y = at(memory.y, s * layer.lead)
-        if record.labels != 0:
-            for i in range(0, layer.n_out, lanes):
-                store(y, i, load(memory.zeros, 0))
-            if record.binary:
-                y[0] = labels[rows[s]]
+        o, row = s * layer.lead, rows[s]
+        for i in range(0, n, lanes_in(memory.y)):
+            if record.labels == 0:
+                store(memory.y, o + i, load_first(targets, row * n + i, n - i))
+            elif record.binary:
+                store(memory.y, o, np.where(lane_number_is(zero, 0), zero + labels[row], zero))
             else:
-                y[labels[rows[s]]] = 1
-        else:
-            for i in range(layer.n_out):
-                y[i] = targets[rows[s] * layer.n_out + i]
+                store(memory.y, o + i, np.where(lane_number_is(zero, labels[row] - i), zero + 1, zero))
         memory.weight[s] = v
         if record.sample_weight != 0:
-            memory.weight[s] = v * weights[rows[s]]
+            memory.weight[s] = v * weights[row]
 
 
 @inner
 def largest(x, o, n):
     """The index of the largest of the n numbers from x[o] on, the first one of equals."""
-    best = 0
-    for i in range(1, n):
-        if x[o + i] > x[o + best]:
-            best = i
-    return best
+    top = row_max(x, o, n)
+    for i in range(0, n, lanes_in(x)):
+        k = i + first_true(load(x, o + i) == top)
+        if k < min(n, i + lanes_in(x)):
+            return k
+    return np.int64(0)
 
 
 @inner
-def count_right(memory, record, layer, s0, s1):
+def count_right(memory, record, layer, rows, s0, s1):
     """right[s] = 1 where the label of the outputs is the target's."""
+    labels = pointer_from(record.labels, memory.same)
     for s in range(s0, s1):
         o = s * layer.lead
         if record.binary:
             limit = 0.0 if record.at_zero else 0.5
             memory.right[s] = (memory.a[layer.outputs + o] > limit) == (memory.y[o] > 0.5)
+        elif record.labels != 0:
+            memory.right[s] = largest(memory.a, layer.outputs + o, layer.n_out) == labels[rows[s]]
         else:
             memory.right[s] = largest(memory.a, layer.outputs + o, layer.n_out) == largest(memory.y, o, layer.n_out)
 
@@ -116,7 +117,7 @@ def delta_output(memory, record, layer, rows, s0, s1, v):
     """δ_i^L = ∂C/∂a_i σ'(z_i), and the costs, for samples [s0, s1)."""
     take_targets(memory, record, layer, rows, s0, s1, v)
     if record.count_right:
-        count_right(memory, record, layer, s0, s1)
+        count_right(memory, record, layer, rows, s0, s1)
     o = s0 * layer.lead
     call_loss(memory.loss, at(memory.a, layer.outputs + o), at(memory.d, layer.outputs + o), at(memory.y, o),
               at(memory.weight, s0), at(memory.cost, s0), s1 - s0, layer.lead, layer.n_out)

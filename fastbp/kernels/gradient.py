@@ -9,7 +9,7 @@ import numpy as np
 from numba import prange
 
 from fastbp.kernels.formulas import call_update
-from fastbp.kernels.jit import entry, inner
+from fastbp.kernels.jit import entry, inlined, inner
 from fastbp.kernels.panels import TRANSPOSED, padded, panel_width, unpack
 from fastbp.kernels.simd import at, fma, keep_loop, lanes_in, load, pointer, splat, store
 from fastbp.kernels.tile import (first_rows, load_tile, rank1, rows_of, store_tile, store_transposed, strip, strip_like, tile_fma,
@@ -22,7 +22,7 @@ SAMPLES = 256
 BLOCK = 64
 
 
-@inner
+@inlined
 def gradient_tile(columns, index, lead_x, delta, lead, s0, s1, start, zero):
     """start + Σ_s δ_si a_sj for samples [s0, s1), the inputs j of `columns` and one strip of i."""
     t = start
@@ -46,31 +46,41 @@ def store_panel(g, x, index, lead_x, delta, lead, m, j0, j1, zero):
             store_tile(rows, gradient_tile(columns, index, lead_x, delta, lead, s, min(m, s + SAMPLES), start, zero))
 
 
-@inner
+@inlined
 def mirror(back, n_out, p, n_in, j, rows, tile, lanes):
     """The tile of W's panel `p` at input j also as backward reads it: vectors over j."""
     q = j // (2 * lanes) * (2 * lanes)
     width = panel_width(n_in - q, lanes)
-    if n_in - j < TRANSPOSED:
-        tile = first_rows(tile, rows, n_in - j)
     store_transposed(at(back, q * padded(n_out, lanes) + p * width + j - q), width, tile, TRANSPOSED)
+
+
+@inlined
+def descend_tile(memory, layer, x, index, lead_x, p, j, rows_left, s0, s1, last, down, zero):
+    """w_ij ← w_ij − η Σ_s δ_si a_sj for samples [s0, s1), one strip of i and `rows_left` + 1 inputs from j on."""
+    lanes = lanes_in(memory.w)
+    width = len(zero) * lanes
+    columns = rows_of(at(x, j), 1, rows_left, TRANSPOSED)
+    rows = rows_of(at(memory.w, layer.weights + p * layer.n_in + j * width), width, rows_left, TRANSPOSED)
+    g = gradient_tile(columns, index, lead_x, at(memory.d, layer.outputs + p), layer.lead, s0, s1, tile_of(zero, columns), zero)
+    w = tile_fma(down, g, load_tile(rows, g))
+    store_tile(rows, w)
+    if last:
+        if rows_left < TRANSPOSED - 1:
+            w = first_rows(w, rows, rows_left + 1)
+        mirror(at(memory.back, layer.back), layer.n_out, p, layer.n_in, j, rows, w, lanes)
 
 
 @inner
 def descend_panel(memory, layer, x, index, lead_x, m, p, j0, j1, eta, zero):
     """w_ij ← w_ij − η Σ_s δ_si a_sj for one panel of i and j in [j0, j1)."""
-    lanes = lanes_in(memory.w)
-    w, width = at(memory.w, layer.weights + p * layer.n_in), len(zero) * lanes
-    delta, down = at(memory.d, layer.outputs + p), splat(-eta)
+    down, whole = splat(-eta), j0 + (j1 - j0) // TRANSPOSED * TRANSPOSED
     for s in range(0, m, SAMPLES):
-        for j in range(j0, j1, TRANSPOSED):
-            columns = rows_of(at(x, j), 1, j1 - 1 - j, TRANSPOSED)
-            g = gradient_tile(columns, index, lead_x, delta, layer.lead, s, min(m, s + SAMPLES), tile_of(zero, columns), zero)
-            rows = rows_of(at(w, j * width), width, j1 - 1 - j, TRANSPOSED)
-            g = tile_fma(down, g, load_tile(rows, g))
-            store_tile(rows, g)
-            if layer.back >= 0 and s + SAMPLES >= m:
-                mirror(at(memory.back, layer.back), layer.n_out, p, layer.n_in, j, rows, g, lanes)
+        s1 = min(m, s + SAMPLES)
+        last = layer.back >= 0 and s1 == m
+        for j in range(j0, whole, TRANSPOSED):
+            descend_tile(memory, layer, x, index, lead_x, p, j, TRANSPOSED - 1, s, s1, last, down, zero)
+        if whole < j1:
+            descend_tile(memory, layer, x, index, lead_x, p, whole, j1 - 1 - whole, s, s1, last, down, zero)
 
 
 @inner
@@ -86,7 +96,7 @@ def update_panel(memory, layer, x, index, lead_x, m, p, j0, j1, h, scratch, zero
         if layer.back >= 0:
             for j in range(block, end, TRANSPOSED):
                 rows = rows_of(at(memory.w, panel + j * width), width, j1 - 1 - j, TRANSPOSED)
-                tile = load_tile(rows, tile_of(zero, rows))
+                tile = first_rows(load_tile(rows, tile_of(zero, rows)), rows, j1 - j)
                 mirror(at(memory.back, layer.back), layer.n_out, p, layer.n_in, j, rows, tile, lanes)
 
 

@@ -190,23 +190,68 @@ def first_lanes(tyctx, x, n):
     return Mask(lanes)(x, types.int64), codegen
 
 
-def _reduction(name, start):
+@intrinsic
+def lane_number_is(tyctx, x, k):
+    """Mask of lane number `k` of a vector like `x`; none where there is no such lane."""
+    lanes = x.lanes
+
+    def codegen(context, builder, sig, args):
+        it = ir.VectorType(I32, lanes)
+        wanted = broadcast(builder, builder.trunc(args[1], I32), lanes)
+        return builder.icmp_signed("==", ir.Constant(it, list(range(lanes))), wanted)
+    return Mask(lanes)(x, types.int64), codegen
+
+
+@intrinsic
+def first_true(tyctx, mask):
+    """The number of the mask's first true lane, the number of lanes if none is."""
+    def codegen(context, builder, sig, args):
+        bits = builder.zext(builder.bitcast(args[0], ir.IntType(mask.lanes)), ir.IntType(64))
+        return builder.cttz(builder.or_(bits, ir.Constant(bits.type, 1 << mask.lanes)), ir.Constant(ir.IntType(1), 1))
+    return types.int64(mask), codegen
+
+
+@intrinsic
+def load_first(tyctx, p, offset, n):
+    """The vector whose first `n` lanes are p[offset], ..., and whose others are 0; nothing else is read."""
+    v = vector_of(p.dtype)
+
+    def codegen(context, builder, sig, args):
+        vt, bits = context.get_value_type(v), ir.VectorType(ir.IntType(1), v.lanes)
+        it = ir.VectorType(ir.IntType(64), v.lanes)
+        mask = builder.icmp_signed("<", ir.Constant(it, list(range(v.lanes))), broadcast(builder, args[2], v.lanes))
+        address = builder.bitcast(builder.gep(args[0], [args[1]]), vt.as_pointer())
+        fnty = ir.FunctionType(vt, [address.type, I32, bits, vt])
+        name = f"llvm.masked.load.v{v.lanes}f{v.dtype.bitwidth}.p0"
+        fn = cgutils.get_or_insert_function(builder.module, fnty, name)
+        return builder.call(fn, [address, I32(v.dtype.bitwidth // 8), mask, ir.Constant(vt, None)])
+    return v(p, types.int64, types.int64), codegen
+
+
+def _butterfly(combine):
     @intrinsic
     def reduce(tyctx, x):
         def codegen(context, builder, sig, args):
-            scalar = scalar_of(x.dtype)
-            lead = [] if start is None else [scalar(start)]
-            fnty = ir.FunctionType(scalar, [v.type for v in lead] + [context.get_value_type(x)])
-            fn = cgutils.get_or_insert_function(
-                builder.module, fnty, f"llvm.vector.reduce.{name}.v{x.lanes}f{x.dtype.bitwidth}")
-            # reassoc lets LLVM halve the vector log2(lanes) times; without it the sum is a chain over the lanes
-            return builder.call(fn, [*lead, args[0]], fastmath=("reassoc",))
-        return x.dtype(x), codegen
+            v = args[0]
+            step = x.lanes // 2
+            while step:
+                across = ir.Constant(ir.VectorType(I32, x.lanes), [k ^ step for k in range(x.lanes)])
+                v = combine(builder, v, builder.shuffle_vector(v, v, across))
+                step //= 2
+            return v
+        return x(x), codegen
     return reduce
 
 
-lane_sum = _reduction("fadd", -0.0)
-lane_max = _reduction("fmax", None)
+# What is left of all lanes, in every lane: log2(lanes) exchanges and nothing through a scalar register.
+lane_sum = _butterfly(lambda builder, a, b: builder.fadd(a, b))
+lane_max = _butterfly(lambda builder, a, b: builder.select(builder.fcmp_ordered("<", a, b), b, a))
+
+
+@intrinsic
+def first_lane(tyctx, x):
+    """The number in lane 0."""
+    return x.dtype(x), lambda context, builder, sig, args: builder.extract_element(args[0], I32(0))
 
 
 # ------------------------------------------------------------------ operators and NumPy names
@@ -249,8 +294,10 @@ def _extremum(less: str) -> Any:
     return codegen
 
 
-for _function, _name in ((operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul"), (operator.truediv, "fdiv")):
+for _function, _in_place, _name in ((operator.add, operator.iadd, "fadd"), (operator.sub, operator.isub, "fsub"),
+                                    (operator.mul, operator.imul, "fmul"), (operator.truediv, operator.itruediv, "fdiv")):
     define(_function, 2, _instruction(_name))
+    define(_in_place, 2, _instruction(_name))
 for _function, _name in ((np.abs, "fabs"), (abs, "fabs"), (np.sqrt, "sqrt"), (np.rint, "rint"), (np.floor, "floor")):
     define(_function, 1, _named(_name))
 define(operator.neg, 1, _instruction("fneg"))

@@ -154,17 +154,37 @@ def rank1(tyctx, tile, rows, k, row):
     return tile(tile, rows, types.intp, row), codegen
 
 
+def _interleaved(builder, rows, lanes):
+    """The vectors `rows` (a power of two) read column by column: log2(rows) rounds of mixing the first half with the second."""
+    mix = [ir.Constant(ir.VectorType(I32, lanes), [k // 2 + (k % 2) * lanes + h * lanes // 2 for k in range(lanes)]) for h in (0, 1)]
+    for _ in range(len(rows).bit_length() - 1):
+        rows = [builder.shuffle_vector(rows[k], rows[k + len(rows) // 2], m) for k in range(len(rows) // 2) for m in mix]
+    return rows
+
+
+@intrinsic
+def transposed(tyctx, tile):
+    """Column r of the square tile as row r."""
+    return tile(tile), lambda context, builder, sig, args: cgutils.pack_array(
+        builder, _interleaved(builder, cgutils.unpack_tuple(builder, args[0]), tile.dtype.lanes))
+
+
+@intrinsic(prefer_literal=True)
+def stack(tyctx, p, count):
+    """Room for `count` (a literal) numbers of the kind `p` points to, until the function returns."""
+    def codegen(context, builder, sig, args):
+        room = cgutils.alloca_once(builder, scalar_of(p.dtype), size=count.literal_value)
+        room.align = 64
+        return room
+    return p(p, count), codegen
+
+
 @intrinsic(prefer_literal=True)
 def store_transposed(tyctx, p, stride, tile, height):
-    """Row r, column c of the tile (`height` rows, a power of two) to p[c*stride + r].
-
-    log2(height) rounds of interleaving the first half of the vectors with the second transpose the tile.
-    """
+    """Row r, column c of the tile (`height` rows, a power of two) to p[c*stride + r]."""
     v, rows = tile.dtype, height.literal_value
     n = len(tile) // rows
     half = min(rows, v.lanes)
-    mix = [ir.Constant(ir.VectorType(I32, v.lanes), [k // 2 + (k % 2) * v.lanes + h * v.lanes // 2 for k in range(v.lanes)])
-           for h in (0, 1)]
 
     def index(start):
         return ir.Constant(ir.VectorType(I32, half), list(range(start, start + half)))
@@ -173,9 +193,7 @@ def store_transposed(tyctx, p, stride, tile, height):
         t = cgutils.unpack_tuple(builder, args[2])
         undef = ir.Constant(context.get_value_type(v), ir.Undefined)
         for q in range(n):
-            a = [t[r * n + q] for r in range(rows)]
-            for _ in range(rows.bit_length() - 1):
-                a = [builder.shuffle_vector(a[k], a[k + rows // 2], m) for k in range(rows // 2) for m in mix]
+            a = _interleaved(builder, [t[r * n + q] for r in range(rows)], v.lanes)
             for k in range(rows * v.lanes // half):          # piece k holds `half` consecutive rows of one column
                 flat = k * half
                 col, row = q * v.lanes + flat // rows, flat % rows
