@@ -230,3 +230,39 @@ def test_wrong_derivative_is_refused_with_the_worst_point(row):
 ], ids=lambda row: row.name)
 def test_right_derivative_passes_the_check_beside_kinks_and_outside_the_domain(row):
     check_derivative(row)
+
+
+@pytest.mark.parametrize(("function", "simpler"), [
+    (lambda z: z + 1 + 2, "z + 3.0"),
+    (lambda z: 1 + z - 1, "z"),
+    (lambda z: 0 - z, "-z"),
+    (lambda z: 2 - (-z), "z + 2.0"),
+    (lambda z: -z + np.exp(z), "np.exp(z) - z"),
+    (lambda z: np.exp(z) - (z - 1), "np.exp(z) - (z - 1.0)"),
+    (lambda z: np.exp(z) - 1, "np.expm1(z)"),
+    (lambda z: np.tanh(z) - np.tanh(z) + z, "z"),
+    (lambda z: 2 * (z * 3), "6.0 * z"),
+    (lambda z: 0 * np.exp(z) + z * 1, "z"),
+    (lambda z: (-z) * 2, "-2.0 * z"),
+    (lambda z: -(3 * z), "-3.0 * z"),
+    (lambda z: (-z) * np.exp(z), "-z * np.exp(z)"),
+    (lambda z: -(1 - z), "z - 1.0"),
+    (lambda z: np.negative(-z), "z"),
+    (lambda z: -z / 2, "-z / 2.0"),
+    (lambda z: z / -np.exp(z), "-z / np.exp(z)"),
+    (lambda z: z / (z + 2 - np.float64(2.0)) * z, "z"),
+    (lambda z: 0 / np.exp(z) + z, "z"),
+    (lambda z: z / (1 + np.exp(-z)), "z * sigmoid(z)"),
+    (lambda z: z / (2 + np.exp(-z)), "z / (np.exp(-z) + 2.0)"),
+    (lambda z: np.log(1 + z * z), "np.log1p(z * z)"),
+    (lambda z: np.log(2 + z * z), "np.log(z * z + 2.0)"),
+    (lambda z: np.where(z > 0, z, z), "z"),
+    (lambda z: np.where(True, z, 2 * z), "z"),
+    (lambda z: z**2 * z**0.5, "z * z * np.sqrt(z)"),
+    (lambda z: z**0, "1.0 + 0.0 * z"),
+    (lambda z: z**20, "np.exp(20.0 * np.log(z))"),
+    (lambda z: z * np.inf, "np.inf * z"),
+    (lambda z: z * -np.inf, "-np.inf * z"),
+])
+def test_simplification(function, simpler):
+    assert formulas(Activation("any", function))[0].source == f"def function(z):\n    return {simpler}\n"

@@ -199,3 +199,7 @@ def test_hyper_parameters_out_of_range_are_named(kind, arguments, error, message
 def test_a_schedule_that_leaves_the_range_is_named_with_its_step(rate):
     with pytest.raises((ValueError, TypeError), match=r"learning_rate\(7\) must be a number"):
         SGD(lambda step: rate).hyper(7)
+
+
+def test_defaults_of_lion_are_those_of_its_paper():
+    assert Lion() == Lion(1e-4, beta1=0.9, beta2=0.99, weight_decay=0.0)

@@ -122,3 +122,9 @@ def test_plateau_goes_on_after_pickling():
 def test_arguments_out_of_range_are_named(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_defaults_are_those_of_torch():
+    assert OneCycle(1.0, total=9) == OneCycle(1.0, total=9, warm=0.3, start=25.0, final=1e4)
+    assert ReduceOnPlateau(1.0) == ReduceOnPlateau(1.0, factor=0.1, patience=10, min_delta=1e-4, lowest=0.0)
+    assert StepDecay(1.0, every=2).factor == 0.1
