@@ -1,4 +1,4 @@
-"""Sessions of nox: `nox` runs tests, lint, types and doctest; `nox -s asv` checks the benchmarks."""
+"""Sessions of nox: `nox` runs tests, lint, types and doctest; `asv` checks the benchmarks, `asv_...` run them."""
 
 import nox
 
@@ -41,4 +41,56 @@ def doctest(session):
 def asv(session):
     """Every benchmark is found and can be imported."""
     session.install("-e", ".[bench]")
-    session.run("asv", "check", "--config", "asv_benchmarks/asv.conf.json", "--environment", "existing")
+    asv_command(session, "check", "--environment", "existing")
+
+
+@nox.session
+def asv_quick(session):
+    """Each benchmark once on the working tree, nothing saved: `nox -s asv_quick -- --bench dispatch`."""
+    session.install("-e", ".[bench]")
+    asv_command(session, "machine", "--yes")
+    asv_command(session, "run", "--quick", "--show-stderr", "--environment", "existing", *session.posargs)
+
+
+@nox.session
+def asv_continuous(session):
+    """Two commits compared, what takes 10 % more time or memory named: `-- BASE COMMIT`, or main and HEAD."""
+    session.install("-e", ".[bench]")
+    asv_command(session, "machine", "--yes")
+    # What is tracked is the better the higher, which asv would take for a regression.
+    options = ["--factor", "1.1", "--interleave-rounds", "--bench", r"^(?!.*\.track_)"]
+    asv_command(session, "continuous", *options, *(session.posargs or ["main", "HEAD"]))
+
+
+@nox.session
+def asv_run(session):
+    """A range of commits measured and saved: `-- v0.1.0..main --steps 10`, or main alone."""
+    session.install("-e", ".[bench]")
+    asv_command(session, "machine", "--yes")
+    asv_command(session, "run", "--skip-existing-successful", *(session.posargs or ["main^!"]))
+
+
+@nox.session
+def asv_publish(session):
+    """The dashboard of all saved results, in asv_benchmarks/html."""
+    session.install("-e", ".[bench]")
+    asv_command(session, "publish", *session.posargs)
+
+
+@nox.session
+def asv_preview(session):
+    """The dashboard served on this computer."""
+    session.install("-e", ".[bench]")
+    asv_command(session, "preview", *session.posargs)
+
+
+@nox.session
+def asv_dashboard(session):
+    """The published dashboard in a headless browser: each graph must show at least three commits."""
+    session.install("selenium")
+    session.run("python", "asv_benchmarks/dashboard.py", *session.posargs)
+
+
+def asv_command(session, *arguments):
+    """Run asv with the configuration of this repository."""
+    session.run("asv", "--config", "asv_benchmarks/asv.conf.json", *arguments)

@@ -10,5 +10,5 @@ HERE = Path(__file__).parents[1]
 sys.path.append(str(HERE))
 
 # A cache directory for each commit, shared by its benchmark processes and by nothing else.
-if "ASV" in os.environ:
-    os.environ["FASTBP_CACHE_DIR"] = str(HERE / "env" / "kernels" / os.environ.get("ASV_COMMIT", "working-tree")[:8])
+if "ASV_COMMIT" in os.environ:
+    os.environ["FASTBP_CACHE_DIR"] = str(HERE / "env" / "kernels" / os.environ["ASV_COMMIT"][:8])

@@ -58,9 +58,8 @@ class StopAtTarget:
         return logs["val_accuracy"] >= TARGET
 
 
-class Fit:
+class Fits:
     timeout = 600
-    params = ("digits", "generated")
     param_names = ("data",)
 
     def setup_cache(self):
@@ -75,16 +74,12 @@ class Fit:
         self.data = cache[data]
         self.trainer = trainer_for(self.data)
 
+
+class Fit(Fits):
+    params = ("digits", "generated")
+
     def time_one_epoch(self, cache, data):
         self.trainer.fit(self.data.X, self.data.labels)
-
-    def time_to_92_percent(self, cache, data):
-        test = (self.data.X_test, self.data.labels_test)
-        history = self.trainer.fit(
-            self.data.X, self.data.labels, epochs=100, validation_data=test, callbacks=[StopAtTarget()]
-        )
-        if history.val_accuracy[-1] < TARGET:
-            raise RuntimeError(f"{history.val_accuracy[-1]:.1%} after 100 epochs")
 
     def peakmem_one_epoch(self, cache, data):
         self.trainer.fit(self.data.X, self.data.labels)
@@ -95,3 +90,15 @@ class Fit:
         return 100 * float(right.mean())
 
     track_test_accuracy.unit = "%"
+
+
+class Target(Fits):
+    params = ("digits",)
+
+    def time_to_92_percent(self, cache, data):
+        test = (self.data.X_test, self.data.labels_test)
+        history = self.trainer.fit(
+            self.data.X, self.data.labels, epochs=100, validation_data=test, callbacks=[StopAtTarget()]
+        )
+        if history.val_accuracy[-1] < TARGET:
+            raise RuntimeError(f"{history.val_accuracy[-1]:.1%} after 100 epochs")
