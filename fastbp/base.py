@@ -228,7 +228,7 @@ class BaseNetwork(ABC):
         return twin
 
     def __getstate__(self) -> dict[str, Any]:
-        # The views would come back as arrays of their own.
+        # The views are made anew from the parameters.
         state = {name: value for name, value in vars(self).items() if name not in ("_weights", "_biases")}
         return {**state, "_parameters": self._parameters.copy()}
 

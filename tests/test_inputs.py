@@ -209,6 +209,25 @@ def test_every_form_of_the_same_numbers_gives_the_same_bits_and_stays_as_it_is(i
     assert np.array_equal(given_Y, ONE_HOT)
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_becomes_one_plain_array(form):
+    single = np.dtype(np.float32)
+    labels = np.asanyarray(FORMS[form](np.array([[0, 1], [1, 0]], np.int32)))[:, 0]
+    weights = np.asanyarray(FORMS[form](ONE_HOT.astype(single)))[:, 1]
+    arrays = {
+        "X": inputs.samples(FORMS[form](X.astype(single)), 3, single),
+        "Y": inputs.targets(FORMS[form](ONE_HOT.astype(single)), (4, 2), 2, single),
+        "weights": inputs.sample_weights(weights, 4, single),
+    }
+    if form not in ("float16", "float64", "longdouble"):
+        arrays["labels"] = inputs.targets(labels, (2, 2), 2, single)
+    for name, array in arrays.items():
+        assert type(array) is np.ndarray
+        assert array.dtype == (np.int64 if name == "labels" else single)
+        assert array.flags.c_contiguous
+        assert array.flags.aligned
+
+
 @pytest.mark.parametrize("dtype", ["bool", "int8", "uint8", "int32", "uint64", "object", ">i4"])
 def test_integers_of_every_kind_serve_as_labels_and_inputs(implementation, dtype):
     net = make_network(implementation, [3, 5, 2], dtype=np.float32)
