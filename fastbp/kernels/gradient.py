@@ -11,13 +11,13 @@ from numba import prange
 from fastbp.kernels.formulas import call_update
 from fastbp.kernels.jit import entry, inlined, inner
 from fastbp.kernels.panels import TRANSPOSED, padded, panel_width, unpack
-from fastbp.kernels.simd import at, fma, keep_loop, lanes_in, load, pointer, splat, store
+from fastbp.kernels.simd import at, fma, keep_loop, lanes_in, load, pointer, splat, store, zero_in
 from fastbp.kernels.tile import (first_rows, load_tile, rank1, rows_of, store_tile, store_transposed, strip, strip_like, tile_fma,
                                  tile_of)
 
 DESCEND, UPDATE, STORE = 0, 1, 2
-# Samples a pass: their strips of δ (256 x 128 bytes) and 8 columns of a (256 cache lines) share a 48 KiB L1 cache.
-SAMPLES = 256
+# Samples a pass: their strips of δ (128 x 128 bytes) and 8 columns of a (128 cache lines) share a 48 KiB L1 cache.
+SAMPLES = 128
 # Inputs j whose gradient waits in L1 for the optimizer's formula: 64 strips of 128 bytes.
 BLOCK = 64
 
@@ -61,7 +61,8 @@ def descend_tile(memory, layer, x, index, lead_x, p, j, rows_left, s0, s1, last,
     width = len(zero) * lanes
     columns = rows_of(at(x, j), 1, rows_left, TRANSPOSED)
     rows = rows_of(at(memory.w, layer.weights + p * layer.n_in + j * width), width, rows_left, TRANSPOSED)
-    g = gradient_tile(columns, index, lead_x, at(memory.d, layer.outputs + p), layer.lead, s0, s1, tile_of(zero, columns), zero)
+    start = tile_of(zero, columns)
+    g = gradient_tile(columns, index, lead_x, at(memory.d, layer.outputs + p), layer.lead, s0, s1, start, zero)
     w = tile_fma(down, g, load_tile(rows, g))
     store_tile(rows, w)
     if last:
@@ -113,14 +114,27 @@ def gradient_panel(memory, layer, x, index, lead_x, m, p, j0, j1, h, scratch, ze
 
 
 @inner
+def column_sum(delta, lead, m):
+    """Σ_s δ_si of one vector of i, in four partial sums: one alone waits for each addition."""
+    zero = splat(zero_in(delta))
+    g0, g1, g2, g3 = zero, zero, zero, zero
+    for s in range(0, m // 4 * 4, 4):
+        g0 = g0 + load(delta, s * lead)
+        g1 = g1 + load(delta, (s + 1) * lead)
+        g2 = g2 + load(delta, (s + 2) * lead)
+        g3 = g3 + load(delta, (s + 3) * lead)
+    for s in range(m // 4 * 4, m):
+        g0 = g0 + load(delta, s * lead)
+    return (g0 + g1) + (g2 + g3)
+
+
+@inner
 def gradient_biases(memory, layer, m, h, scratch):
     """∂C/∂b_i = Σ_s δ_si, by the same ending."""
     lanes = lanes_in(memory.d)
     for i in range(0, padded(layer.n_out, lanes), lanes):
         o = layer.biases + i
-        g = load(memory.zeros, 0)
-        for s in range(m):
-            g = g + load(memory.d, layer.outputs + s * layer.lead + i)
+        g = column_sum(at(memory.d, layer.outputs + i), layer.lead, m)
         if memory.ending == DESCEND:
             store(memory.w, o, fma(splat(-h[0]), g, load(memory.w, o)))
         elif memory.ending == UPDATE:
