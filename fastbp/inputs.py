@@ -151,7 +151,7 @@ def layer_sizes(sizes: Any) -> tuple[int, ...]:
     return tuple(check_count(f"sizes[{l}]", size) for l, size in enumerate(sizes))
 
 
-def float_type(dtype: DTypeLike) -> np.dtype[Any]:
+def float_type(dtype: DTypeLike | None) -> np.dtype[Any]:
     """`dtype` as numpy.dtype, float32 or float64.
 
     Raises

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from fastbp.optimizers import SGD
+
 ACTIVATIONS = ["sigmoid", "tanh", "relu", "identity"]
 # (output activation, loss): the two pairs, the general δ^L of an elementwise output, softmax's full Jacobian.
 PAIRS = [
@@ -49,6 +51,16 @@ def make_data(net, n_samples, seed=0):
 
 def make_labels(n_samples, n_classes, seed=0):
     return np.random.default_rng(seed).integers(0, n_classes, n_samples)
+
+
+def make_trainer(implementation, sizes=(3, 5, 2), dtype=np.float64, **arguments):
+    net = make_network(implementation, list(sizes), dtype=dtype)
+    return implementation.Trainer(net, **{"optimizer": SGD(0.1), "batch_size": 4, "rng": 0, **arguments})
+
+
+def make_samples(n_samples=11):
+    rng = np.random.default_rng(5)
+    return rng.normal(size=(n_samples, 3)), make_labels(n_samples, 2)
 
 
 def as_lists(net):

@@ -1,4 +1,4 @@
-"""Training: orders, minibatches, history, validation, callbacks, progress, interruption and divergence."""
+"""Training: orders, minibatches, history, validation, callbacks, interruption and divergence."""
 
 import csv
 import pickle
@@ -9,20 +9,10 @@ from time import perf_counter
 
 import numpy as np
 import pytest
-from networks import make_data, make_labels, make_network, relative_error
+from networks import make_data, make_labels, make_network, make_samples, make_trainer, relative_error
 
 from fastbp import fitting
 from fastbp.optimizers import OPTIMIZERS, SGD
-
-
-def make_trainer(implementation, sizes=(3, 5, 2), dtype=np.float64, **arguments):
-    net = make_network(implementation, list(sizes), dtype=dtype)
-    return implementation.Trainer(net, **{"optimizer": SGD(0.1), "batch_size": 4, "rng": 0, **arguments})
-
-
-def make_samples(n_samples=11):
-    rng = np.random.default_rng(5)
-    return rng.normal(size=(n_samples, 3)), make_labels(n_samples, 2)
 
 
 class Spy:
@@ -371,41 +361,6 @@ def test_a_step_whose_loss_is_not_finite_changes_nothing(implementation):
         trainer.step([[1e10, 1e10, 1e10]], [[0.0]])
     assert np.array_equal(net.parameters, np.full(4, 1e30, np.float32))
     assert trainer.steps == 0
-
-
-# ------------------------------------------------------------------ progress
-def fit_slowly(monkeypatch, implementation, progress):
-    monkeypatch.setattr("fastbp.progress._INTERVAL", 0.0)
-    make_trainer(implementation).fit(*make_samples(), epochs=2, progress=progress)
-
-
-def test_progress_shows_epoch_loss_accuracy_and_rate(implementation, monkeypatch, capsys):
-    pytest.importorskip("tqdm")
-    fit_slowly(monkeypatch, implementation, True)
-    shown = capsys.readouterr().err
-    for part in ("epoch 2/2, loss 0.", "accuracy 0.", "samples/s", "100%"):
-        assert part in shown
-
-
-def test_progress_is_a_plain_line_without_tqdm(implementation, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "tqdm", None)
-    fit_slowly(monkeypatch, implementation, True)
-    shown = capsys.readouterr().err
-    for part in ("\r100%, ", "samples/s, epoch 2/2, loss 0.", "accuracy 0."):
-        assert part in shown
-    assert shown.endswith("\n")
-
-
-@pytest.mark.parametrize("progress", [False, None])
-def test_progress_is_silent_unless_asked_for_where_there_is_no_terminal(implementation, monkeypatch, capsys, progress):
-    fit_slowly(monkeypatch, implementation, progress)
-    assert capsys.readouterr().err == ""
-
-
-def test_progress_shows_itself_on_a_terminal_if_left_to_choose(implementation, monkeypatch, capsys):
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    fit_slowly(monkeypatch, implementation, None)
-    assert "epoch 2/2" in capsys.readouterr().err
 
 
 def test_repr_of_a_trainer_names_its_network_and_arguments(implementation):
