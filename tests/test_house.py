@@ -17,10 +17,10 @@ PACKAGE = ROOT / "fastbp"
 
 # From the ground up. A module imports from floors below its own, never from its own; a new module gets its place here.
 FLOORS = (
-    ("kernels.cache", "checks"),
+    ("kernels.cache", "kernels.linking", "kernels.threads", "checks"),
     ("kernels.jit",),
     ("kernels.emit",),
-    ("kernels.simd", "kernels.emit"),
+    ("kernels.simd",),
     ("kernels.vecmath", "kernels.tile"),
     ("kernels.panels", "expressions"),
     ("schedules", "inputs", "history", "progress"),
@@ -30,6 +30,8 @@ FLOORS = (
     ("kernels.formulas",),
     ("kernels.forward", "kernels.backward", "kernels.gradient", "base"),
     ("kernels.epoch", "fitting", "gradcheck"),
+    ("kernels.plan",),
+    ("engine",),
     ("network", "reference"),
     ("trainer",),
     ("checkpoint", "callbacks", "estimators", "interchange", "compat"),
@@ -39,7 +41,7 @@ FLOOR = {module: floor for floor, modules in enumerate(FLOORS) for module in mod
 ROOFS = {"": len(FLOORS), "__main__": len(FLOORS) + 1}
 
 # What the compiled path alone may use: the NumPy twin reaches none of it, not even through others.
-COMPILED = {"network", "trainer"} | {
+COMPILED = {"engine", "network", "trainer"} | {
     f"kernels.{name}" for name in ("tile", "panels", "formulas", "forward", "backward", "gradient", "epoch")
 }
 
