@@ -26,10 +26,12 @@ from fastbp.kernels.simd import lanes_of
 from fastbp.kernels.threads import Choice, available, running
 from fastbp.losses import LOSSES, Loss
 from fastbp.optimizers import Optimizer
+from fastbp.rules import Rules
 
 Targets = FloatArray | NDArray[np.int64]
 
 # Rows of X this many bytes apart (or a multiple) put a column of a minibatch on few cache sets: X is copied once, padded.
+PLAIN = Rules()
 _BAD_STRIDE = 1024
 _BAD_STRIDE_ROWS = 64
 
@@ -74,9 +76,7 @@ def _loss(network: BaseNetwork) -> int:
 
 
 def _update(optimizer: Optimizer, dtype: np.dtype[Any]) -> int:
-    """Address of the optimizer's rule; 0 where the kernel has it in registers."""
-    if optimizer.plain:
-        return 0
+    """Address of the optimizer's rule."""
     rule = optimizer.formula()
     return compiled.update_address(f"{rule.__module__}.{rule.__qualname__}", rule, len(optimizer.hyper(0)), dtype)
 
@@ -108,11 +108,11 @@ def costs(network: BaseNetwork, X: FloatArray, Y: Targets, weight: FloatArray | 
     """v_s C_s (n_samples,)."""
     plan = plan_of(network.sizes, network.dtype, network.activations, network.pair is not None, True)
     out = np.empty(X.shape[0], network.dtype)
-    _blocks(network, plan, X, out, {"loss": _loss(network), **_data(network, X, Y, weight)})
+    _blocks(network, plan, X, out, {"loss": _loss(network), **_data(network, X, Y, weight), **_numbers(PLAIN, network)})
     return out.astype(np.float64)
 
 
-def _blocks(network: BaseNetwork, plan: Plan, X: FloatArray, out: FloatArray, numbers: dict[str, int]) -> None:
+def _blocks(network: BaseNetwork, plan: Plan, X: FloatArray, out: FloatArray, numbers: dict[str, float]) -> None:
     blocks = -(-X.shape[0] // epoch.SAMPLES)
     with running(min(blocks, available(None)) if work(network.sizes) * X.shape[0] > 1e8 else 1) as threads:
         size = min(X.shape[0], threads * epoch.SAMPLES)
@@ -141,6 +141,16 @@ def _data(network: BaseNetwork, X: FloatArray, Y: Targets, weight: FloatArray | 
             "count_right": network.classifies, "binary": network.is_binary, "at_zero": network.pair is not None or network.threshold == 0.0}
 
 
+def _numbers(rules: Rules, network: BaseNetwork) -> dict[str, float]:
+    """What the rules are to the kernels; 0 where a rule does not apply."""
+    kept = 1.0 - rules.dropout
+    n_classes = 2 if network.is_binary else network.sizes[-1]
+    return {"l1": rules.l1, "l2": rules.l2, "clip_value": np.inf if rules.clip_value is None else rules.clip_value,
+            "clip_norm": rules.clip_norm or 0.0, "max_norm": rules.max_norm or 0.0,
+            "seed": rules.dropout_seed, "drop_below": int(rules.dropout * 2**32), "drop_scale": 1.0 / kept,
+            "sharp": 1.0 - rules.label_smoothing, "spread": rules.label_smoothing / n_classes}
+
+
 # ------------------------------------------------------------------ training
 class Session:
     """Training on one data set, parameters and optimizer state in panels from here to `sync`.
@@ -159,10 +169,12 @@ class Session:
         The optimizer's, as the parameters; read now and written by `sync`.
     limit : int or None
         Threads at most.
+    rules : Rules
+        Penalties, clipping, dropout, smoothing.
     """
 
     def __init__(self, network: BaseNetwork, X: FloatArray, Y: Targets, weight: FloatArray | None, batch_size: int,
-                 optimizer: Optimizer | None, states: Sequence[FloatArray], limit: int | None) -> None:
+                 optimizer: Optimizer | None, states: Sequence[FloatArray], limit: int | None, rules: Rules = PLAIN) -> None:
         dtype = network.dtype
         self._network, self._optimizer, self._states = network, optimizer, states
         self._batch = min(batch_size, X.shape[0])
@@ -171,11 +183,16 @@ class Session:
         plan = plan_of(network.sizes, dtype, network.activations, network.pair is not None, True)
         self._layers = plan.layers_for(self._batch)
         X = self._spread(X)
-        self._arrays = plan.arrays(self._batch, available(limit), len(states), gradient=optimizer is None)
+        by_norm = rules.clip_norm is not None
+        self._arrays = plan.arrays(self._batch, available(limit), len(states), gradient=optimizer is None or by_norm)
         self._kept = X, Y, weight
-        ending = STORE if optimizer is None else DESCEND if optimizer.plain else UPDATE
-        self._memory = record(self._arrays, loss=_loss(network), ending=ending,
-                              update=0 if optimizer is None else _update(optimizer, dtype), **_data(network, X, Y, weight))
+        shaped = bool(rules.l1 or rules.l2 or rules.clip_value is not None)
+        in_registers = optimizer is not None and optimizer.plain and not shaped and not by_norm
+        ending = STORE if optimizer is None or by_norm else DESCEND if in_registers else UPDATE
+        self._ruled = by_norm or rules.max_norm is not None
+        self._memory = record(self._arrays, loss=_loss(network), ending=ending, shaped=shaped,
+                              update=0 if optimizer is None or in_registers else _update(optimizer, dtype),
+                              **_data(network, X, Y, weight), **_numbers(rules, network))
         epoch.pack_parameters(self._arrays["w"], self._arrays["back"], network.parameters, self._layers)
         for name, state in zip(("s", "u"), states, strict=False):
             epoch.pack_parameters(self._arrays[name], self._arrays["back"][:0], state, self._layers)
@@ -196,11 +213,12 @@ class Session:
         done = 0
         while done < n:
             first = done // self._batch
+            self._memory["step"] = step + first
             wanted, n_steps = self._choice.next(-(-(n - done) // self._batch))
             part = rows[done:done + n_steps * self._batch]
             start = perf_counter()
             with running(wanted) as threads:
-                train = epoch.train_parallel if threads > 1 else epoch.train_serial
+                train = epoch.TRAIN[self._ruled, threads > 1]
                 part_loss, part_right = train(self._memory, self._layers, part, self._batch, hyper[first:], *self._kinds, threads)
             self._choice.timed(threads, n_steps, perf_counter() - start)
             loss_sum, right, done = loss_sum + part_loss, right + part_right, done + len(part)

@@ -17,7 +17,7 @@ def backward_layer(memory, layer, below, s0, s1):
     """δ_j = Σ_i w_ij δ_i σ'(z_j) for samples [s0, s1), from `layer` to the one `below`, where σ'(z_j) stands already."""
     product(at(memory.d, below.outputs), below.lead, at(memory.d, layer.outputs), memory.same, layer.lead, layer.n_out,
             at(memory.back, layer.back), padded(layer.n_out, lanes_in(memory.d)), layer.n_in, memory.zeros,
-            below.activation, s0, s1)
+            below.activation | memory.drop_below, s0, s1)
 
 
 @inner

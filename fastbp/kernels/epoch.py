@@ -18,7 +18,8 @@ from fastbp.kernels.forward import forward_samples
 from fastbp.kernels.gradient import gradient_layers
 from fastbp.kernels.jit import entry, inner
 from fastbp.kernels.panels import pack, pack_back, unpack
-from fastbp.kernels.simd import at, first_true, lane_number_is, lanes_in, load, load_first, pointer, pointer_from, store
+from fastbp.kernels.rules import apply_layers, limit_layers, norm
+from fastbp.kernels.simd import at, first_lanes, first_true, lane_number_is, lanes_in, load, load_first, pointer, pointer_from, store
 
 # One row a layer; `weights`, `biases`, `back`, `outputs` are offsets in numbers into the buffers w, w, back and a or d.
 LAYER = np.dtype([(name, np.int64) for name in (
@@ -27,7 +28,9 @@ LAYER = np.dtype([(name, np.int64) for name in (
 # One record: addresses of the buffers, then numbers.
 MEMORY = np.dtype([(name, np.int64) for name in (
     "w", "back", "s", "u", "g", "a", "d", "y", "weight", "cost", "right", "same", "zeros", "scratch",
-    "x", "targets", "labels", "sample_weight", "update", "loss", "ending", "count_right", "binary", "at_zero")])
+    "x", "targets", "labels", "sample_weight", "update", "loss", "ending", "count_right", "binary", "at_zero",
+    "shaped", "seed", "drop_below", "step")] + [(name, np.float64) for name in (
+        "l1", "l2", "clip_value", "clip_norm", "max_norm", "drop_scale", "sharp", "spread")])
 
 # Samples that go forward and back together: their a and δ should stay in the L2 cache.
 SAMPLES = 64
@@ -53,6 +56,13 @@ class Memory(NamedTuple):
     update: Any
     loss: Any
     ending: Any
+    shaped: Any
+    l1: Any
+    l2: Any
+    clip_value: Any
+    seed: Any
+    drop_below: Any
+    drop_scale: Any
 
 
 @inner
@@ -63,7 +73,8 @@ def opened(record, floats, doubles, integers):
         pointer_from(record.u, floats), pointer_from(record.g, floats), pointer_from(record.a, floats),
         pointer_from(record.d, floats), pointer_from(record.y, floats), pointer_from(record.weight, floats),
         pointer_from(record.cost, doubles), pointer_from(record.right, integers), pointer_from(record.same, integers),
-        pointer_from(record.zeros, floats), pointer_from(record.scratch, floats), record.update, record.loss, record.ending)
+        pointer_from(record.zeros, floats), pointer_from(record.scratch, floats), record.update, record.loss,
+        record.ending, record.shaped, record.l1, record.l2, record.clip_value, record.seed, record.drop_below, record.drop_scale)
 
 
 # ------------------------------------------------------------------ loop 1: samples
@@ -76,11 +87,13 @@ def take_targets(memory, record, layer, rows, s0, s1, v):
         o, row = s * layer.lead, rows[s]
         for i in range(0, n, lanes_in(memory.y)):
             if record.labels == 0:
-                store(memory.y, o + i, load_first(targets, row * n + i, n - i))
+                y = load_first(targets, row * n + i, n - i)
             elif record.binary:
-                store(memory.y, o, np.where(lane_number_is(zero, 0), zero + labels[row], zero))
+                y = np.where(lane_number_is(zero, 0), zero + labels[row], zero)
             else:
-                store(memory.y, o + i, np.where(lane_number_is(zero, labels[row] - i), zero + 1, zero))
+                y = np.where(lane_number_is(zero, labels[row] - i), zero + 1, zero)
+            # label smoothing: (1 − ε) y + ε/n
+            store(memory.y, o + i, np.where(first_lanes(y, n - i), y * record.sharp + record.spread, zero))
         memory.weight[s] = v
         if record.sample_weight != 0:
             memory.weight[s] = v * weights[row]
@@ -124,14 +137,14 @@ def delta_output(memory, record, layer, rows, s0, s1, v):
 
 
 @inner
-def sample_share(record, layers, rows, m, t, threads, floats, doubles):
+def sample_share(record, layers, rows, m, step, t, threads, floats, doubles):
     """Thread t's samples of the minibatch `rows`, forward through all layers and back again."""
     memory = opened(record, floats, doubles, rows)
     x, share = pointer_from(record.x, floats), (m + threads - 1) // threads
     end, v = min(m, t * share + share), 1.0 / m
     for s in range(min(m, t * share), end, SAMPLES):
         s1 = min(end, s + SAMPLES)
-        forward_samples(memory, layers, x, rows, s, s1)
+        forward_samples(memory, layers, x, rows, step, s, s1)
         delta_output(memory, record, layers[len(layers) - 1], rows, s, s1, v)
         backward_samples(memory, layers, s, s1)
 
@@ -144,43 +157,75 @@ def weight_share(record, layers, rows, m, hyper, t, threads, floats, doubles):
     gradient_layers(memory, layers, pointer_from(record.x, floats), rows, m, hyper, t, threads)
 
 
+# ------------------------------------------------------------------ loops 3 and 4: only where a rule asks for them
+@inner
+def clip_factor(record, layers, rows, floats, doubles):
+    """What the stored gradient is multiplied by, so that its norm is `clip_norm` at most."""
+    length = norm(opened(record, floats, doubles, rows), layers)
+    return record.clip_norm / length if length > record.clip_norm else 1.0
+
+
+@inner
+def apply_share(record, layers, rows, hyper, factor, t, threads, floats, doubles):
+    """Thread t's share of the update with the stored gradient times `factor`."""
+    apply_layers(opened(record, floats, doubles, rows), layers, hyper, factor, t, threads)
+
+
+@inner
+def limit_share(record, layers, rows, t, threads, floats, doubles):
+    """Thread t's share of the neurons, their weights no longer than `max_norm`."""
+    limit_layers(opened(record, floats, doubles, rows), layers, record.max_norm, t, threads)
+
+
 # ------------------------------------------------------------------ steps
-def steps(records, layers, rows, batch, hyper, floats, doubles, threads):
-    """Minibatches of `batch` consecutive entries of `rows`, one after the other; the last one may be smaller.
+def steps(ruled):
+    """The loop over minibatches; with the loops of clipping by norm and of max-norm where `ruled`."""
+    def train(records, layers, rows, batch, hyper, floats, doubles, threads):
+        """Minibatches of `batch` consecutive entries of `rows`, one after the other; the last one may be smaller.
 
-    Parameters
-    ----------
-    records : MEMORY (1,)
-        Addresses of all buffers.
-    layers : LAYER (L,)
-        The network's shape.
-    rows : int64 (n,)
-        Rows of the data, a minibatch after the other.
-    batch : int
-        Samples of one minibatch.
-    hyper : (n_steps, H)
-        The optimizer's numbers at each step.
-    floats, doubles : arrays of the network's dtype and of float64
-        They give the types of the pointers.
-    threads : int
-        Shares of each loop.
+        Parameters
+        ----------
+        records : MEMORY (1,)
+            Addresses of all buffers.
+        layers : LAYER (L,)
+            The network's shape.
+        rows : int64 (n,)
+            Rows of the data, a minibatch after the other.
+        batch : int
+            Samples of one minibatch.
+        hyper : (n_steps, H)
+            The optimizer's numbers at each step.
+        floats, doubles : arrays of the network's dtype and of float64
+            They give the types of the pointers.
+        threads : int
+            Shares of each loop.
 
-    Returns
-    -------
-    (float, int)
-        Σ_s v_s C_s, each before its own update, and how many samples got the right label.
-    """
-    loss, right = 0.0, 0
-    for k in range((len(rows) + batch - 1) // batch):
-        m = min(batch, len(rows) - k * batch)
-        part, h = rows[k * batch:k * batch + m], hyper[k]
-        for t in prange(threads):
-            sample_share(records[0], layers, pointer(part), m, np.int64(t), threads, pointer(floats), pointer(doubles))
-        for t in prange(threads):
-            weight_share(records[0], layers, pointer(part), m, pointer(h), np.int64(t), threads, pointer(floats), pointer(doubles))
-        batch_loss, batch_right = tally(records[0], m, pointer(part), pointer(floats), pointer(doubles))
-        loss, right = loss + batch_loss, right + batch_right
-    return loss, right
+        Returns
+        -------
+        (float, int)
+            Σ_s v_s C_s, each before its own update, and how many samples got the right label.
+        """
+        loss, right = 0.0, 0
+        for k in range((len(rows) + batch - 1) // batch):
+            m, step = min(batch, len(rows) - k * batch), records[0].step + k
+            part, h = rows[k * batch:k * batch + m], hyper[k]
+            for t in prange(threads):
+                sample_share(records[0], layers, pointer(part), m, step, np.int64(t), threads, pointer(floats), pointer(doubles))
+            for t in prange(threads):
+                weight_share(records[0], layers, pointer(part), m, pointer(h), np.int64(t), threads, pointer(floats), pointer(doubles))
+            if ruled:
+                if records[0].clip_norm > 0:
+                    factor = clip_factor(records[0], layers, pointer(part), pointer(floats), pointer(doubles))
+                    for t in prange(threads):
+                        apply_share(records[0], layers, pointer(part), pointer(h), factor, np.int64(t), threads,
+                                    pointer(floats), pointer(doubles))
+                if records[0].max_norm > 0:
+                    for t in prange(threads):
+                        limit_share(records[0], layers, pointer(part), np.int64(t), threads, pointer(floats), pointer(doubles))
+            batch_loss, batch_right = tally(records[0], m, pointer(part), pointer(floats), pointer(doubles))
+            loss, right = loss + batch_loss, right + batch_right
+        return loss, right
+    return train
 
 
 @inner
@@ -196,8 +241,9 @@ def tally(record, m, rows, floats, doubles):
     return loss, right
 
 
-train_serial = entry(steps, "train_serial")
-train_parallel = entry(steps, "train_parallel", parallel=True)
+# by (ruled, parallel)
+TRAIN = {(ruled, parallel): entry(steps(ruled), f"train-{ruled:d}{parallel:d}", parallel)
+         for ruled in (False, True) for parallel in (False, True)}
 
 
 # ------------------------------------------------------------------ without training
@@ -208,7 +254,7 @@ def output_share(record, layers, rows, n, out, t, threads, floats, doubles):
     x, s0 = pointer_from(record.x, floats), t * SAMPLES
     for block in range(t * SAMPLES, n, threads * SAMPLES):
         m = min(SAMPLES, n - block)
-        forward_samples(memory, layers, x, at(rows, block - s0), s0, s0 + m)
+        forward_samples(memory, layers, x, at(rows, block - s0), 0, s0, s0 + m)
         if record.loss != 0:
             delta_output(memory, record, last, at(rows, block - s0), s0, s0 + m, 1.0)
             for s in range(s0, s0 + m):

@@ -7,6 +7,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
+from fastbp.kernels.dropout import drop
 from fastbp.kernels.formulas import call_activation
 from fastbp.kernels.jit import entry, inner
 from fastbp.kernels.panels import pack, padded, product
@@ -24,7 +25,7 @@ def forward_layer(memory, layer, x, index, lead_in, s0, s1):
 
 
 @inner
-def forward_samples(memory, layers, x, index, s0, s1):
+def forward_samples(memory, layers, x, index, step, s0, s1):
     """The layers in turn, l = 1..L, for samples [s0, s1) of the minibatch whose rows of `x` `index` names."""
     for l in range(len(layers)):
         layer = layers[l]
@@ -32,6 +33,8 @@ def forward_samples(memory, layers, x, index, s0, s1):
             forward_layer(memory, layer, x, index, layer.lead_in, s0, s1)
         else:
             forward_layer(memory, layer, at(memory.a, layers[l - 1].outputs), memory.same, layer.lead_in, s0, s1)
+        if memory.drop_below != 0 and l < len(layers) - 1:
+            drop(memory, layer, l + 1, step, s0, s1)
 
 
 def forward_arrays(z, W, b, x, threads):

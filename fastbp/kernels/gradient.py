@@ -85,20 +85,37 @@ def descend_panel(memory, layer, x, index, lead_x, m, p, j0, j1, eta, zero):
 
 
 @inner
+def shape_gradient(memory, g, w, n, l1, l2):
+    """g ← g + λ₂ w + λ₁ sign(w), then between −c and c, on n numbers."""
+    for o in range(0, n, lanes_in(g)):
+        x = load(g, o) + l2 * load(w, o) + l1 * np.sign(load(w, o))
+        store(g, o, np.minimum(np.maximum(x, -memory.clip_value), memory.clip_value))
+
+
+@inner
+def mirror_panel(memory, layer, p, j0, j1, zero):
+    """What backward reads of one panel of i and j in [j0, j1), from the panel."""
+    lanes = lanes_in(memory.w)
+    w, width = at(memory.w, layer.weights + p * layer.n_in), len(zero) * lanes
+    for j in range(j0, j1, TRANSPOSED):
+        rows = rows_of(at(w, j * width), width, j1 - 1 - j, TRANSPOSED)
+        tile = first_rows(load_tile(rows, tile_of(zero, rows)), rows, j1 - j)
+        mirror(at(memory.back, layer.back), layer.n_out, p, layer.n_in, j, rows, tile, lanes)
+
+
+@inner
 def update_panel(memory, layer, x, index, lead_x, m, p, j0, j1, h, scratch, zero):
     """The optimizer's formula on one panel of i and j in [j0, j1), a block of inputs at a time."""
-    lanes = lanes_in(memory.w)
-    panel, width = layer.weights + p * layer.n_in, len(zero) * lanes
+    panel, width = layer.weights + p * layer.n_in, len(zero) * lanes_in(memory.w)
     for block in range(j0, j1, BLOCK):
         end = min(j1, block + BLOCK)
         store_panel(scratch, x, index, lead_x, at(memory.d, layer.outputs + p), layer.lead, m, block, end, zero)
-        o = panel + block * width
-        call_update(memory.update, at(memory.w, o), scratch, at(memory.s, o), at(memory.u, o), h, (end - block) * width)
+        o, n = panel + block * width, (end - block) * width
+        if memory.shaped:
+            shape_gradient(memory, scratch, at(memory.w, o), n, memory.l1, memory.l2)
+        call_update(memory.update, at(memory.w, o), scratch, at(memory.s, o), at(memory.u, o), h, n)
         if layer.back >= 0:
-            for j in range(block, end, TRANSPOSED):
-                rows = rows_of(at(memory.w, panel + j * width), width, j1 - 1 - j, TRANSPOSED)
-                tile = first_rows(load_tile(rows, tile_of(zero, rows)), rows, j1 - j)
-                mirror(at(memory.back, layer.back), layer.n_out, p, layer.n_in, j, rows, tile, lanes)
+            mirror_panel(memory, layer, p, block, end, zero)
 
 
 @inner
@@ -109,8 +126,11 @@ def gradient_panel(memory, layer, x, index, lead_x, m, p, j0, j1, h, scratch, ze
     elif memory.ending == UPDATE:
         update_panel(memory, layer, x, index, lead_x, m, p, j0, j1, h, scratch, zero)
     else:
-        g = at(memory.g, layer.weights + p * layer.n_in + j0 * len(zero) * lanes_in(x))
-        store_panel(g, x, index, lead_x, at(memory.d, layer.outputs + p), layer.lead, m, j0, j1, zero)
+        width = len(zero) * lanes_in(memory.w)
+        o = layer.weights + p * layer.n_in + j0 * width
+        store_panel(at(memory.g, o), x, index, lead_x, at(memory.d, layer.outputs + p), layer.lead, m, j0, j1, zero)
+        if memory.shaped:
+            shape_gradient(memory, at(memory.g, o), at(memory.w, o), (j1 - j0) * width, memory.l1, memory.l2)
 
 
 @inner
@@ -135,6 +155,8 @@ def gradient_biases(memory, layer, m, h, scratch):
     for i in range(0, padded(layer.n_out, lanes), lanes):
         o = layer.biases + i
         g = column_sum(at(memory.d, layer.outputs + i), layer.lead, m)
+        if memory.shaped:
+            g = np.minimum(np.maximum(g, -memory.clip_value), memory.clip_value)
         if memory.ending == DESCEND:
             store(memory.w, o, fma(splat(-h[0]), g, load(memory.w, o)))
         elif memory.ending == UPDATE:
@@ -145,11 +167,17 @@ def gradient_biases(memory, layer, m, h, scratch):
 
 
 @inner
+def inputs_of(layer, t, threads):
+    """Thread t's inputs [j0, j1) of a layer: whole tiles."""
+    share = ((layer.n_in + threads - 1) // threads + TRANSPOSED - 1) // TRANSPOSED * TRANSPOSED
+    return min(layer.n_in, t * share), min(layer.n_in, t * share + share)
+
+
+@inner
 def gradient_layer(memory, layer, x, index, lead_x, m, h, t, threads):
     """Thread t's share of ∂C/∂w_ij = Σ_s δ_si a_sj, all i and a range of j; the last one has the biases too."""
     lanes = lanes_in(memory.w)
-    share = ((layer.n_in + threads - 1) // threads + TRANSPOSED - 1) // TRANSPOSED * TRANSPOSED
-    j0, j1 = min(layer.n_in, t * share), min(layer.n_in, t * share + share)
+    j0, j1 = inputs_of(layer, t, threads)
     scratch = at(memory.scratch, t * BLOCK * 2 * lanes)
     if j0 < j1:
         for p in range(0, layer.n_out, 2 * lanes):

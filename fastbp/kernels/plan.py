@@ -100,7 +100,7 @@ class Plan:
         return layers
 
 
-def record(arrays: dict[str, NDArray[Any]], **numbers: int) -> NDArray[Any]:
+def record(arrays: dict[str, NDArray[Any]], **numbers: float) -> NDArray[Any]:
     """The memory record of `arrays` and other numbers."""
     memory = np.zeros(1, MEMORY)
     for name, array in arrays.items():

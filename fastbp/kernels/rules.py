@@ -1,0 +1,86 @@
+"""What may come after the gradient: clipping by its norm, which needs all of it, and max-norm, which needs all of a neuron.
+
+Training without them is compiled without them.
+"""
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fastbp.kernels.formulas import call_update
+from fastbp.kernels.gradient import BLOCK, inputs_of, mirror_panel
+from fastbp.kernels.jit import inner
+from fastbp.kernels.panels import padded, panel_width
+from fastbp.kernels.simd import at, first_lane, lane_sum, lanes_in, load, splat, store, zero_in
+from fastbp.kernels.tile import strip
+
+@inner
+def norm(memory, layers):
+    """‖∂C/∂(w, b)‖ of the stored gradient, summed in float64 in one order."""
+    total = 0.0
+    for l in range(len(layers)):
+        layer, lanes = layers[l], lanes_in(memory.g)
+        rows = padded(layer.n_out, lanes)
+        # a row of vectors at a time: float32 holds that much, float64 the sum of all
+        for start in range(layer.weights, layer.biases + rows, 4096):
+            part = splat(zero_in(memory.g))
+            for o in range(start, min(start + 4096, layer.biases + rows), lanes):
+                part += load(memory.g, o) * load(memory.g, o)
+            total += first_lane(lane_sum(part))
+    return math.sqrt(total)
+
+
+@inner
+def scaled_update(memory, o, n, h, factor):
+    """The optimizer's formula on n numbers with the stored gradient times `factor`."""
+    for k in range(o, o + n, lanes_in(memory.g)):
+        store(memory.g, k, load(memory.g, k) * factor)
+    call_update(memory.update, at(memory.w, o), at(memory.g, o), at(memory.s, o), at(memory.u, o), h, n)
+
+
+@inner
+def apply_layers(memory, layers, h, factor, t, threads):
+    """Thread t's share of the update with the stored gradient times `factor`."""
+    lanes = lanes_in(memory.w)
+    for l in range(len(layers)):
+        layer = layers[l]
+        j0, j1 = inputs_of(layer, t, threads)
+        for p in range(0, layer.n_out, 2 * lanes):
+            width = panel_width(layer.n_out - p, lanes)
+            for block in range(j0, j1, BLOCK):
+                end = min(j1, block + BLOCK)
+                scaled_update(memory, layer.weights + p * layer.n_in + block * width, (end - block) * width, h, factor)
+            if layer.back >= 0 and j0 < j1:
+                mirror_width(memory, layer, p, j0, j1, width)
+        if t == threads - 1:
+            scaled_update(memory, layer.biases, padded(layer.n_out, lanes), h, factor)
+
+
+@inner
+def mirror_width(memory, layer, p, j0, j1, width):
+    """`mirror_panel` at either width of a panel."""
+    if width > lanes_in(memory.w):
+        mirror_panel(memory, layer, p, j0, j1, strip(memory.zeros, 2))
+    else:
+        mirror_panel(memory, layer, p, j0, j1, strip(memory.zeros, 1))
+
+
+@inner
+def limit_layers(memory, layers, most, t, threads):
+    """‖w_i‖ <= most for every neuron: w_ij ← w_ij most / ‖w_i‖ where it is longer (Srivastava et al., 2014)."""
+    lanes = lanes_in(memory.w)
+    for l in range(len(layers)):
+        layer = layers[l]
+        for p in range(2 * lanes * t, layer.n_out, 2 * lanes * threads):
+            width = panel_width(layer.n_out - p, lanes)
+            for i in range(0, width, lanes):
+                w = at(memory.w, layer.weights + p * layer.n_in + i)
+                square = splat(zero_in(w))
+                for o in range(0, layer.n_in * width, width):
+                    square += load(w, o) * load(w, o)
+                factor = np.where(square > most * most, most / np.sqrt(square), 1.0)
+                for o in range(0, layer.n_in * width, width):
+                    store(w, o, load(w, o) * factor)
+            if layer.back >= 0:
+                mirror_width(memory, layer, p, 0, layer.n_in, width)
