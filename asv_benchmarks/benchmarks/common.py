@@ -92,4 +92,4 @@ def speedup(other: str, case: Case, dtype: str, threads: int) -> float:
         if "failed" in row:
             raise RuntimeError(f"{row['rival']}: {row['failed']}")
     ours, theirs = (row["microseconds"] for row in rows)
-    return theirs / ours
+    return round(theirs / ours, 2)

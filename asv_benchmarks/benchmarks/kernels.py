@@ -84,11 +84,11 @@ class Kernels(Compiled):
 
     def track_gflops(self, kernel, shape, dtype, threads):
         run, flop = work(kernel, shape, dtype, threads)
-        return flop / median_seconds(run) / 1e9
+        return round(flop / median_seconds(run) / 1e9, 1)
 
     def track_share_of_limit(self, kernel, shape, dtype, threads):
         limit = fma_limit(dtype, THREADS[threads])  # before the first parallel loop: idle threads spin for a while
-        return 100 * self.track_gflops(kernel, shape, dtype, threads) / limit
+        return round(100 * self.track_gflops(kernel, shape, dtype, threads) / limit, 1)
 
     track_gflops.unit = "GFLOP/s"
     track_share_of_limit.unit = "%"

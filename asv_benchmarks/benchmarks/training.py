@@ -87,7 +87,7 @@ class Fit(Fits):
     def track_test_accuracy(self, cache, data):
         self.trainer.fit(self.data.X, self.data.labels, epochs=EPOCHS)
         right = self.trainer.network.predict(self.data.X_test) == self.data.labels_test
-        return 100 * float(right.mean())
+        return round(100 * float(right.mean()), 2)
 
     track_test_accuracy.unit = "%"
 
