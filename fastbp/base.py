@@ -207,10 +207,14 @@ class BaseNetwork(ABC):
 
     def count_correct(self, a: FloatArray, Y: FloatArray | NDArray[np.int64]) -> int:
         """Count the rows of outputs whose label is that of the row of Y."""
-        labels: NDArray[Any] = Y
-        if Y.ndim == 2:
-            labels = Y[:, 0] > 0.5 if self.is_binary else Y.argmax(axis=1)
-        return int(np.count_nonzero(self.decide(a) == labels))
+        return int(np.count_nonzero(self.decide(a) == self.labels_of(Y)))
+
+    def labels_of(self, Y: FloatArray | NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the label that each row of canonical targets stands for."""
+        if Y.ndim == 1:
+            return Y  # type: ignore[return-value]
+        labels: NDArray[np.int64] = (Y[:, 0] > 0.5).astype(np.int64) if self.is_binary else Y.argmax(axis=1)
+        return labels
 
     def copy(self, dtype: DTypeLike | None = None) -> Self:
         """Return a network of its own parameters, in another dtype if one is given.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -16,8 +17,10 @@ from fastbp.base import BaseNetwork, Canonical
 from fastbp.checks import check_count
 from fastbp.history import History
 from fastbp.inputs import FloatArray
+from fastbp.losses import LOSSES
 from fastbp.optimizers import SGD, Optimizer, get_optimizer
 from fastbp.progress import Progress
+from fastbp.rules import Rules
 
 # Ctrl-C is answered between two chunks: 0.1 s each leaves room for one that takes longer than the last did.
 _CHUNK_SECONDS = 0.1
@@ -75,7 +78,21 @@ class BaseTrainer(ABC):
     threads : int, optional
         At most so many; chosen by the work if absent.
     rng : anything numpy.random.default_rng takes
-        Seed or generator of the orders.
+        Seed or generator of the orders, and of the seed of dropout.
+    l1, l2 : float
+        Penalties l1 Σ|w_ij| + l2/2 Σ w_ij² of all weights, biases left out; not scaled by the batch size, and not part
+        of the loss that is reported.
+    dropout : float
+        Probability that a hidden neuron is silent for one sample of one update; the others are scaled by
+        1 / (1 − dropout). In training only.
+    max_norm : float, optional
+        ‖w_i‖ at most, of the incoming weights of every neuron, after each update.
+    clip_value, clip_norm : float, optional
+        Each number of the gradient (penalties included) at most, in absolute value; and then the norm of the whole
+        gradient, biases included.
+    label_smoothing : float
+        e in the targets (1 − e) y + e / n_L, on a lone output (1 − e) y + e / 2, for the cross-entropy. The training
+        loss is that of the smoothed targets; accuracy and validation take the targets as they are.
 
     Raises
     ------
@@ -93,7 +110,7 @@ class BaseTrainer(ABC):
     array([0, 1, 1, 0])
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - hyper-parameters, each named where it is given
         self,
         network: BaseNetwork,
         optimizer: str | Optimizer = _DEFAULT_OPTIMIZER,
@@ -101,6 +118,14 @@ class BaseTrainer(ABC):
         shuffle: bool = True,
         threads: int | None = None,
         rng: Any = None,
+        *,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        dropout: float = 0.0,
+        max_norm: float | None = None,
+        clip_value: float | None = None,
+        clip_norm: float | None = None,
+        label_smoothing: float = 0.0,
     ) -> None:
         if not isinstance(network, BaseNetwork):
             raise TypeError(f"network must be a Network, got {network!r}")
@@ -112,6 +137,13 @@ class BaseTrainer(ABC):
         self.shuffle = bool(shuffle)
         self.threads = None if threads is None else check_count("threads", threads)
         self.rng = inputs.generator(rng)
+        rules = Rules(l1, l2, dropout, 0, max_norm, clip_value, clip_norm, label_smoothing)
+        if rules.label_smoothing and network.loss_function != LOSSES["cross_entropy"]:
+            name = network.loss_function.name
+            raise ValueError(f"label_smoothing is for the loss 'cross_entropy', the network has {name!r}")
+        if rules.dropout:
+            rules = replace(rules, dropout_seed=int(self.rng.integers(2**32, dtype=np.uint32)))
+        self.rules = rules
         self.steps = 0
         self.optimizer_state = tuple(np.zeros_like(network.parameters) for _ in range(self.optimizer.states))
         self.history = History()
@@ -125,6 +157,7 @@ class BaseTrainer(ABC):
         callbacks: Iterable[Any] = (),
         progress: bool | None = False,
         sample_weight: ArrayLike | None = None,
+        class_weight: Mapping[int, float] | Sequence[float] | None = None,
     ) -> History:
         """Train for a number of epochs.
 
@@ -149,6 +182,9 @@ class BaseTrainer(ABC):
             Whether to show a progress bar; None shows it where standard error is a terminal.
         sample_weight : array_like (n_samples,), optional
             v_s >= 0 in C = 1/m Σ_s v_s C_s; 1 if absent.
+        class_weight : mapping or sequence, optional
+            A weight for each label, 1 for those a mapping leaves out, by which v_s is multiplied. Validation has the
+            weights of its own only.
 
         Returns
         -------
@@ -162,7 +198,8 @@ class BaseTrainer(ABC):
         FloatingPointError
             If the loss is no longer finite; parameters are left as they are then.
         """
-        data = self.network.canonical(X, Y, sample_weight)
+        by_class = class_weights(class_weight, self.network)
+        data = weigh_classes(self.network, self.network.canonical(X, Y, sample_weight), by_class)
         validation = self._validation(validation_data)
         epochs = check_count("epochs", epochs)
         begin, end_of_epoch, end = _methods(callbacks)
@@ -199,22 +236,35 @@ class BaseTrainer(ABC):
         FloatingPointError
             If the loss is not finite.
         """
-        loss = self._step(*self.network.canonical(X, Y, sample_weight))
-        if not math.isfinite(loss):
-            raise FloatingPointError(self._diverged(loss, f"step {self.steps + 1}"))
-        self.steps += 1
-        return loss
+        data = self.network.canonical(X, Y, sample_weight)
+        loss_sum, _, n_samples = self._update(*data)
+        if not math.isfinite(loss_sum):
+            raise FloatingPointError(self._diverged(loss_sum, f"step {self.steps + 1}"))
+        return loss_sum / n_samples
 
     @abstractmethod
-    def _open(self, X: FloatArray, Y: FloatArray | NDArray[np.int64], weight: FloatArray | None) -> Session:
-        """Begin training on canonical data."""
+    def _open(
+        self,
+        X: FloatArray,
+        Y: FloatArray | NDArray[np.int64],
+        weight: FloatArray | None,
+        batch_size: int | None = None,
+    ) -> Session:
+        """Begin training on canonical data, with minibatches of `batch_size` or of the trainer's."""
 
-    def _step(self, X: FloatArray, Y: FloatArray | NDArray[np.int64], weight: FloatArray | None) -> float:
-        """Return C and make one update, none if C is not finite."""
-        loss, gradient = self.network._backprop(X, Y, weight)
-        if math.isfinite(loss):
-            apply_update(self, gradient, self.steps)
-        return loss
+    def _update(
+        self, X: FloatArray, Y: FloatArray | NDArray[np.int64], weight: FloatArray | None
+    ) -> tuple[float, int, int]:
+        """Make one update with one minibatch, none if its loss is not finite; return what `Session.run` does."""
+        session = self._open(X, Y, weight, X.shape[0])
+        try:
+            result = session.run(np.arange(X.shape[0]), self.steps)
+            if math.isfinite(result[0]):
+                session.sync()
+                self.steps += 1
+        finally:
+            session.close()
+        return result
 
     def _run(
         self,
@@ -284,23 +334,37 @@ class BaseTrainer(ABC):
     def __repr__(self) -> str:
         return (
             f"{type(self).__name__}({self.network!r}, optimizer={self.optimizer!r}, batch_size={self.batch_size}, "
-            f"shuffle={self.shuffle}, threads={self.threads})"
+            f"shuffle={self.shuffle}, threads={self.threads}"
+            + "".join(f", {name}={value!r}" for name, value in self.rules.changed.items())
+            + ")"
         )
 
 
-def apply_update(trainer: BaseTrainer, gradient: FloatArray, step: int) -> None:
-    """Let all parameters and states follow the gradient (which is overwritten), in NumPy."""
-    optimizer, parameters, states = trainer.optimizer, trainer.network.parameters, trainer.optimizer_state
-    hyper = optimizer.hyper(step)
-    if optimizer.plain:
-        gradient *= hyper[0]
-        parameters -= gradient
-        return
-    s, u = (*states, 0.0, 0.0)[:2]
-    new_parameters, *new_states = optimizer.update(parameters, gradient, s, u, hyper)
-    parameters[...] = new_parameters
-    for state, new_state in zip(states, new_states, strict=False):
-        state[...] = new_state
+def class_weights(weights: Any, network: BaseNetwork) -> FloatArray | None:
+    """Return one weight for each label of a network, in its dtype; None stays None."""
+    if weights is None:
+        return None
+    n_classes = network.n_classes
+    if n_classes == 0:
+        raise ValueError(f"class_weight is for losses that take labels, the network has {network.loss_function.name!r}")
+    expected = f"class_weight must have a number >= 0 for each of the labels 0..{n_classes - 1}"
+    if isinstance(weights, Mapping):
+        strange = [label for label in weights if label not in range(n_classes)]
+        if strange:
+            raise ValueError(f"{expected}, got the label {strange[0]!r}")
+        weights = [weights.get(label, 1.0) for label in range(n_classes)]
+    if isinstance(weights, str) or np.shape(weights) != (n_classes,):
+        raise ValueError(f"{expected}, got {weights!r}")
+    return inputs.sample_weights(weights, n_classes, network.dtype, "class_weight")
+
+
+def weigh_classes(network: BaseNetwork, data: Canonical, by_class: FloatArray | None) -> Canonical:
+    """Return the data with the weight of each sample's label as (another factor of) its own weight."""
+    if by_class is None:
+        return data
+    X, Y, weight = data
+    factors = by_class[network.labels_of(Y)]
+    return X, Y, factors if weight is None else weight * factors
 
 
 class _Chunk:

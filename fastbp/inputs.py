@@ -99,7 +99,9 @@ def targets(
     raise ValueError(f"{argument} has shape {Y.shape}, expected {shape}")
 
 
-def sample_weights(weight: Any, n_samples: int, dtype: np.dtype[Any]) -> FloatArray | None:
+def sample_weights(
+    weight: Any, n_samples: int, dtype: np.dtype[Any], argument: str = "sample_weight"
+) -> FloatArray | None:
     """Weights as a finite, non-negative array (n_samples,) of `dtype`; None stays None.
 
     Raises
@@ -116,7 +118,6 @@ def sample_weights(weight: Any, n_samples: int, dtype: np.dtype[Any]) -> FloatAr
     """
     if weight is None:
         return None
-    argument = "sample_weight"
     weight = _as_array(weight, argument)
     if weight.shape != (n_samples,):
         raise ValueError(f"{argument} has shape {weight.shape}, expected ({n_samples},)")

@@ -5,16 +5,21 @@ Shapes: X (m, n_0), z and a of layer l (m, n_l), W (n_l, n_{l-1}), b (n_l,), δ 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from fastbp.activations import SOFTMAX
 from fastbp.base import BaseNetwork, Views, layer_views
 from fastbp.derive import activation_derivative, loss_derivative
-from fastbp.fitting import BaseTrainer, apply_update
+from fastbp.dropout import kept
+from fastbp.fitting import BaseTrainer
 from fastbp.inputs import FloatArray
 
 Targets = FloatArray | NDArray[np.int64]
+# 0 or 1/(1 − p) for the neurons of a hidden layer l and the samples of a minibatch, (m, n_l).
+Silence = Callable[[int], FloatArray]
 
 
 class Network(BaseNetwork):
@@ -49,20 +54,28 @@ class Network(BaseNetwork):
         z = self._gradient(X, y, weight, *layer_views(gradient, self.sizes))
         return self._score(z, y, weight)[0] / X.shape[0], gradient
 
-    def _weighted_sums(self, X: FloatArray) -> tuple[list[FloatArray], list[FloatArray]]:
-        """z_i = Σ_j w_ij a_j + b_i of layers 1..L, and the a_j that came in, those of layers 0..L-1."""
+    def _weighted_sums(
+        self, X: FloatArray, silence: Silence | None = None
+    ) -> tuple[list[FloatArray], list[FloatArray], list[FloatArray]]:
+        """z_i = Σ_j w_ij a_j + b_i of layers 1..L, the a_j of layers 0..L-1 that came in, and what silenced them."""
         z: list[FloatArray] = []
-        a = [X]
+        a, factors = [X], []
         for W, b, activation in zip(self.weights, self.biases, self.activations, strict=True):
             z.append(a[-1] @ W.T)
             z[-1] += b
             if len(z) < len(self.weights):
                 a.append(activation.function(z[-1]))
-        return z, a
+                if silence is not None:
+                    factors.append(silence(len(z)))
+                    a[-1] = a[-1] * factors[-1]
+        return z, a, factors
 
-    def _gradient(self, X: FloatArray, y: FloatArray, weight: FloatArray | None, dW: Views, db: Views) -> FloatArray:
+    def _gradient(
+        self, X: FloatArray, y: FloatArray, weight: FloatArray | None, dW: Views, db: Views,
+        silence: Silence | None = None,
+    ) -> FloatArray:
         """∂C/∂w_ij = Σ_s δ_si a_sj and ∂C/∂b_i = Σ_s δ_si, written to dW and db; returns z^L."""
-        z, a = self._weighted_sums(X)
+        z, a, factors = self._weighted_sums(X, silence)
         delta = self._output_delta(z[-1], y)
         delta = delta * (1.0 / X.shape[0] if weight is None else weight[:, np.newaxis] / X.shape[0])
         for l in reversed(range(len(dW))):
@@ -71,7 +84,12 @@ class Network(BaseNetwork):
             if l > 0:
                 # δ_j = Σ_i w_ij δ_i σ'(z_j)
                 delta = delta @ self.weights[l]
-                delta *= activation_derivative(self.activations[l - 1])(z[l - 1], a[l])
+                activation = self.activations[l - 1]
+                if factors:
+                    delta *= factors[l - 1]
+                    # a silent neuron's a is no longer σ(z)
+                    a[l] = activation.function(z[l - 1])
+                delta *= activation_derivative(activation)(z[l - 1], a[l])
         return z[-1]
 
     def _output_delta(self, z: FloatArray, y: FloatArray) -> FloatArray:
@@ -120,37 +138,101 @@ class Trainer(BaseTrainer):
 
     network: Network
 
-    def _open(self, X: FloatArray, Y: Targets, weight: FloatArray | None) -> _Session:
-        return _Session(self, X, Y, weight)
+    def _open(
+        self, X: FloatArray, Y: Targets, weight: FloatArray | None, batch_size: int | None = None
+    ) -> _Session:
+        return _Session(self, X, Y, weight, batch_size or self.batch_size)
 
 
 class _Session:
-    """Training on one data set; network and optimizer state are current at any time."""
+    """Training on one data set, on parameters and optimizer state of its own until `sync`."""
 
-    def __init__(self, trainer: Trainer, X: FloatArray, Y: Targets, weight: FloatArray | None) -> None:
-        self._trainer = trainer
+    def __init__(self, trainer: Trainer, X: FloatArray, Y: Targets, weight: FloatArray | None, batch_size: int) -> None:
+        self._trainer, self._rules, self._optimizer = trainer, trainer.rules, trainer.optimizer
+        self._network = trainer.network.copy()
+        self._states = [state.copy() for state in trainer.optimizer_state]
         self._data = X, Y, weight
-        self._gradient = np.empty_like(trainer.network.parameters)
-        self._dW, self._db = layer_views(self._gradient, trainer.network.sizes)
+        self._batch_size = batch_size
+        self._gradient = np.empty_like(self._network.parameters)
+        self._dW, self._db = layer_views(self._gradient, self._network.sizes)
 
     @np.errstate(all="ignore")
     def run(self, rows: NDArray[np.int64], step: int) -> tuple[float, int, int]:
-        network, size = self._trainer.network, self._trainer.batch_size
+        network, size = self._network, self._batch_size
         X, Y, weight = self._data
-        y = network._targets(Y[rows])
+        y = self._smooth(network._targets(Y[rows]))
         v = None if weight is None else weight[rows]
         z = np.empty_like(y)
         for k, start in enumerate(range(0, len(rows), size)):
             batch = slice(start, start + size)
             v_batch = None if v is None else v[batch]
-            z[batch] = network._gradient(X[rows[batch]], y[batch], v_batch, self._dW, self._db)
-            apply_update(self._trainer, self._gradient, step + k)
+            silence = self._silence(step + k, len(rows[batch]))
+            z[batch] = network._gradient(X[rows[batch]], y[batch], v_batch, self._dW, self._db, silence)
+            self._shape_gradient()
+            self._follow_gradient(step + k)
+            self._limit_weights()
         # The costs of all minibatches at once: small ones pay NumPy's time per call most of all.
-        loss_sum, correct = network._score(z, y, v)
-        return loss_sum, correct, len(rows)
+        loss_sum, _ = network._score(z, y, v)
+        a = network.activations[-1].function(z)
+        return loss_sum, network.count_correct(a, Y[rows]) if network.classifies else 0, len(rows)
+
+    def _smooth(self, y: FloatArray) -> FloatArray:
+        """(1 − e) y + e / n, n the number of classes."""
+        e = self._rules.label_smoothing
+        return y if e == 0.0 else (1.0 - e) * y + e / (2 if self._network.is_binary else self._network.sizes[-1])
+
+    def _silence(self, step: int, n_samples: int) -> Silence | None:
+        rules, network = self._rules, self._network
+        if rules.dropout == 0.0:
+            return None
+
+        def factors(l: int) -> FloatArray:
+            speaks = kept(rules.dropout_seed, step, l, (n_samples, network.sizes[l]), rules.dropout)
+            scaled: FloatArray = speaks * network.dtype.type(1.0 / (1.0 - rules.dropout))
+            return scaled
+
+        return factors
+
+    def _shape_gradient(self) -> None:
+        """Add the penalties' part, ∂/∂w (l1 |w| + l2/2 w²), and clip: each number, then the norm of all."""
+        rules, g = self._rules, self._gradient
+        for l, W in enumerate(self._network.weights):
+            if rules.l2:
+                self._dW[l][:] += rules.l2 * W
+            if rules.l1:
+                self._dW[l][:] += rules.l1 * np.sign(W)
+        if rules.clip_value is not None:
+            np.clip(g, -rules.clip_value, rules.clip_value, out=g)
+        if rules.clip_norm is not None:
+            norm = float(np.sqrt(np.sum(np.square(g, dtype=np.float64))))
+            if norm > rules.clip_norm:
+                g *= rules.clip_norm / norm
+
+    def _follow_gradient(self, step: int) -> None:
+        """Let all parameters and states follow the gradient (which is overwritten)."""
+        optimizer, parameters, g = self._optimizer, self._network.parameters, self._gradient
+        hyper = optimizer.hyper(step)
+        if optimizer.plain:
+            g *= hyper[0]
+            parameters -= g
+            return
+        s, u = (*self._states, 0.0, 0.0)[:2]
+        parameters[...], *states = optimizer.update(parameters, g, s, u, hyper)
+        for state, new_state in zip(self._states, states, strict=False):
+            state[...] = new_state
+
+    def _limit_weights(self) -> None:
+        """w_ij ← w_ij max_norm / ‖w_i‖ for each neuron whose weights are longer."""
+        if self._rules.max_norm is None:
+            return
+        for W in self._network.weights:
+            norm = np.sqrt(np.sum(W * W, axis=1, keepdims=True))
+            W[:] *= np.where(norm > self._rules.max_norm, self._rules.max_norm / norm, 1.0)
 
     def sync(self) -> None:
-        pass
+        self._trainer.network.parameters[...] = self._network.parameters
+        for state, own in zip(self._trainer.optimizer_state, self._states, strict=True):
+            state[...] = own
 
     def close(self) -> None:
         pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 
 from fastbp.checks import check_count, check_number
@@ -56,8 +57,8 @@ class Rules:
 
     def __post_init__(self) -> None:
         for name in ("l1", "l2", *_SHARES):
-            high = {"high": 1.0, "open_high": True} if name in _SHARES else {}
-            object.__setattr__(self, name, check_number(name, getattr(self, name), 0.0, **high))
+            high = 1.0 if name in _SHARES else math.inf
+            object.__setattr__(self, name, check_number(name, getattr(self, name), 0.0, high, open_high=True))
         for name in _LIMITS:
             if getattr(self, name) is not None:
                 number = check_number(name, getattr(self, name), 0.0, open_low=True)

@@ -16,5 +16,7 @@ class Trainer(BaseTrainer):
 
     network: Network
 
-    def _open(self, X: FloatArray, Y: FloatArray | NDArray[np.int64], weight: FloatArray | None) -> Session:
-        return Session(self.network, X, Y, weight, self.batch_size, self.optimizer, self.optimizer_state, self.threads)
+    def _open(self, X: FloatArray, Y: FloatArray | NDArray[np.int64], weight: FloatArray | None,
+              batch_size: int | None = None) -> Session:
+        return Session(self.network, X, Y, weight, batch_size or self.batch_size, self.optimizer, self.optimizer_state,
+                       self.threads, self.rules)

@@ -23,7 +23,7 @@ FLOORS = (
     ("kernels.simd",),
     ("kernels.vecmath", "kernels.tile"),
     ("kernels.panels", "expressions"),
-    ("schedules", "inputs", "history", "progress"),
+    ("schedules", "inputs", "history", "progress", "rules", "dropout"),
     ("activations", "optimizers"),
     ("losses", "initializers"),
     ("derive",),
