@@ -20,6 +20,7 @@ from fastbp.derive import Formula, check_derivative, formulas
 from fastbp.inputs import FloatArray
 from fastbp.kernels import epoch
 from fastbp.kernels import formulas as compiled
+from fastbp.kernels.few import FEW, few_outputs
 from fastbp.kernels.gradient import DESCEND, STORE, UPDATE
 from fastbp.kernels.plan import Plan, leading, record
 from fastbp.kernels.simd import lanes_of
@@ -96,10 +97,13 @@ def work(sizes: Sequence[int]) -> int:
 
 
 # ------------------------------------------------------------------ without training
-def outputs(network: BaseNetwork, X: FloatArray, training: bool = False) -> FloatArray:
-    """a^L (n_samples, n_L); z^L where output and loss are a pair and `training`."""
-    plan = plan_of(network.sizes, network.dtype, network.activations, network.pair is not None, training)
+def outputs(network: BaseNetwork, X: FloatArray) -> FloatArray:
+    """a^L (n_samples, n_L)."""
+    plan = plan_of(network.sizes, network.dtype, network.activations, network.pair is not None, False)
     out = np.empty((X.shape[0], network.sizes[-1]), network.dtype)
+    if X.shape[0] <= FEW and X.flags.writeable:     # a read-only array would be another type to compile for
+        few_outputs(network.parameters, plan.layers, X, out)
+        return out
     _blocks(network, plan, X, out, {})
     return out
 

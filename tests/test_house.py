@@ -28,7 +28,7 @@ FLOORS = (
     ("losses", "initializers"),
     ("derive",),
     ("kernels.formulas", "kernels.dropout"),
-    ("kernels.forward", "kernels.backward", "kernels.gradient", "base"),
+    ("kernels.forward", "kernels.backward", "kernels.gradient", "kernels.few", "base"),
     ("kernels.rules", "fitting", "gradcheck"),
     ("kernels.epoch",),
     ("kernels.plan",),

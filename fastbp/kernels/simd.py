@@ -228,24 +228,36 @@ def load_first(tyctx, p, offset, n):
     return v(p, types.int64, types.int64), codegen
 
 
-def _butterfly(combine):
-    @intrinsic
-    def reduce(tyctx, x):
-        def codegen(context, builder, sig, args):
-            v = args[0]
-            step = x.lanes // 2
-            while step:
-                across = ir.Constant(ir.VectorType(I32, x.lanes), [k ^ step for k in range(x.lanes)])
-                v = combine(builder, v, builder.shuffle_vector(v, v, across))
-                step //= 2
-            return v
-        return x(x), codegen
-    return reduce
+def butterfly(builder: Any, v: Any, lanes: int, combine: Any) -> Any:
+    """What `combine` leaves of all lanes, in every lane: log2(lanes) exchanges, nothing through a scalar register."""
+    step = lanes // 2
+    while step:
+        across = ir.Constant(ir.VectorType(I32, lanes), [k ^ step for k in range(lanes)])
+        v = combine(builder, v, builder.shuffle_vector(v, v, across))
+        step //= 2
+    return v
 
 
-# What is left of all lanes, in every lane: log2(lanes) exchanges and nothing through a scalar register.
-lane_sum = _butterfly(lambda builder, a, b: builder.fadd(a, b))
-lane_max = _butterfly(lambda builder, a, b: builder.select(builder.fcmp_ordered("<", a, b), b, a))
+def add(builder: Any, a: Any, b: Any) -> Any:
+    """a + b."""
+    return builder.fadd(a, b)
+
+
+def larger(builder: Any, a: Any, b: Any) -> Any:
+    """The larger of a and b; a where b is not a number."""
+    return builder.select(builder.fcmp_ordered("<", a, b), b, a)
+
+
+@intrinsic
+def lane_sum(tyctx, x):
+    """The sum of the lanes, in every lane."""
+    return x(x), lambda context, builder, sig, args: butterfly(builder, args[0], x.lanes, add)
+
+
+@intrinsic
+def lane_max(tyctx, x):
+    """The largest of the lanes, in every lane."""
+    return x(x), lambda context, builder, sig, args: butterfly(builder, args[0], x.lanes, larger)
 
 
 @intrinsic

@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from fastbp.kernels.simd import I32, broadcast, fused, load_at, scalar_of, store_at, vector_of
+from fastbp.kernels.simd import I32, add, broadcast, butterfly, fused, load_at, scalar_of, store_at, vector_of
 
 
 def _shifted(builder, p, count):
@@ -167,6 +167,32 @@ def transposed(tyctx, tile):
     """Column r of the square tile as row r."""
     return tile(tile), lambda context, builder, sig, args: cgutils.pack_array(
         builder, _interleaved(builder, cgutils.unpack_tuple(builder, args[0]), tile.dtype.lanes))
+
+
+@intrinsic
+def dot_step(tyctx, tile, rows, k, x):
+    """tile[r] += rows[r][k..] * x for every row r of one vector: the lanes of Σ_k rows[r][k] x[k]."""
+    v = tile.dtype
+
+    def codegen(context, builder, sig, args):
+        ws = [load_at(builder, p, args[2], context.get_value_type(v), v.dtype.bitwidth // 8)
+              for p in cgutils.unpack_tuple(builder, args[1])]
+        return cgutils.pack_array(builder, [fused(context, builder, v, w, args[3], t)
+                                            for w, t in zip(ws, cgutils.unpack_tuple(builder, args[0]))])
+    return tile(tile, rows, types.intp, x), codegen
+
+
+@intrinsic
+def store_sums(tyctx, p, tile):
+    """p[r] = the sum of the lanes of row r of a tile one vector wide."""
+    v = tile.dtype
+
+    def codegen(context, builder, sig, args):
+        for r, row in enumerate(cgutils.unpack_tuple(builder, args[1])):
+            total = butterfly(builder, row, v.lanes, add)
+            builder.store(builder.extract_element(total, I32(0)), _shifted(builder, args[0], r))
+        return context.get_dummy_value()
+    return types.void(p, tile), codegen
 
 
 @intrinsic(prefer_literal=True)
