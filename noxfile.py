@@ -57,8 +57,10 @@ def asv_continuous(session):
     """Two commits compared, what takes 10 % more time or memory named: `-- BASE COMMIT`, or main and HEAD."""
     session.install("-e", ".[bench]")
     asv_command(session, "machine", "--yes")
-    # What is tracked is the better the higher, which asv would take for a regression.
-    options = ["--factor", "1.1", "--interleave-rounds", "--bench", r"^(?!.*\.track_)"]
+    options = ["--factor", "1.1", "--interleave-rounds"]
+    if "--bench" not in session.posargs:
+        # What is tracked is the better the higher, which asv would take for a regression.
+        options += ["--bench", r"^(?!.*\.track_)"]
     asv_command(session, "continuous", *options, *(session.posargs or ["main", "HEAD"]))
 
 
