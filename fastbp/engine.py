@@ -3,11 +3,13 @@
 Everything that reaches compiled code passes here, in canonical form (`fastbp.inputs`): a wrong shape there would be a
 segmentation fault.
 """
+
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
 from functools import cache, lru_cache
+from itertools import pairwise
 from time import perf_counter
 from typing import Any
 
@@ -31,8 +33,8 @@ from fastbp.rules import Rules
 
 Targets = FloatArray | NDArray[np.int64]
 
-# Rows of X this many bytes apart (or a multiple) put a column of a minibatch on few cache sets: X is copied once, padded.
 PLAIN = Rules()
+# Rows of X a multiple of this many bytes apart put a column of a minibatch on few cache sets: X is copied once, padded.
 _BAD_STRIDE = 1024
 _BAD_STRIDE_ROWS = 64
 
@@ -59,7 +61,9 @@ def _activation(row: Activation, dtype: np.dtype[Any], training: bool) -> int:
     if row == SOFTMAX:
         return compiled.softmax_address(dtype)
     value, slope = _checked(row)
-    return compiled.activation_address(_name(row, value, slope), value.function, slope.function if training else None, dtype)
+    return compiled.activation_address(
+        _name(row, value, slope), value.function, slope.function if training else None, dtype
+    )
 
 
 def _loss(network: BaseNetwork) -> int:
@@ -83,7 +87,9 @@ def _update(optimizer: Optimizer, dtype: np.dtype[Any]) -> int:
 
 
 @lru_cache(maxsize=64)
-def plan_of(sizes: tuple[int, ...], dtype: np.dtype[Any], activations: tuple[Activation, ...], paired: bool, training: bool) -> Plan:
+def plan_of(
+    sizes: tuple[int, ...], dtype: np.dtype[Any], activations: tuple[Activation, ...], paired: bool, training: bool
+) -> Plan:
     """The plan of a network; where output and loss are a pair, training leaves z^L to the loss."""
     addresses = [_activation(row, dtype, training) for row in activations[:-1]]
     addresses.append(0 if paired and training else _activation(activations[-1], dtype, training))
@@ -92,7 +98,7 @@ def plan_of(sizes: tuple[int, ...], dtype: np.dtype[Any], activations: tuple[Act
 
 def work(sizes: Sequence[int]) -> int:
     """Floating-point operations of one sample's forward and backward pass and its part of ∂C/∂w."""
-    products = [n_in * n_out for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True)]
+    products = [n_in * n_out for n_in, n_out in pairwise(sizes)]
     return 2 * (3 * sum(products) - products[0])
 
 
@@ -101,7 +107,7 @@ def outputs(network: BaseNetwork, X: FloatArray) -> FloatArray:
     """a^L (n_samples, n_L)."""
     plan = plan_of(network.sizes, network.dtype, network.activations, network.pair is not None, False)
     out = np.empty((X.shape[0], network.sizes[-1]), network.dtype)
-    if X.shape[0] <= FEW and X.flags.writeable:     # a read-only array would be another type to compile for
+    if X.shape[0] <= FEW and X.flags.writeable:  # a read-only array would be another type to compile for
         few_outputs(network.parameters, plan.layers, X, out)
         return out
     _blocks(network, plan, X, out, {})
@@ -140,19 +146,32 @@ def _kinds(dtype: np.dtype[Any]) -> tuple[NDArray[Any], NDArray[np.float64]]:
 
 def _data(network: BaseNetwork, X: FloatArray, Y: Targets, weight: FloatArray | None) -> dict[str, int]:
     """Addresses of the data; the caller keeps the arrays."""
-    return {"x": X.ctypes.data, "targets" if Y.ndim == 2 else "labels": Y.ctypes.data,
-            "sample_weight": 0 if weight is None else weight.ctypes.data,
-            "count_right": network.classifies, "binary": network.is_binary, "at_zero": network.pair is not None or network.threshold == 0.0}
+    return {
+        "x": X.ctypes.data,
+        "targets" if Y.ndim == 2 else "labels": Y.ctypes.data,
+        "sample_weight": 0 if weight is None else weight.ctypes.data,
+        "count_right": network.classifies,
+        "binary": network.is_binary,
+        "at_zero": network.pair is not None or network.threshold == 0.0,
+    }
 
 
 def _numbers(rules: Rules, network: BaseNetwork) -> dict[str, float]:
     """What the rules are to the kernels; 0 where a rule does not apply."""
     kept = 1.0 - rules.dropout
     n_classes = 2 if network.is_binary else network.sizes[-1]
-    return {"l1": rules.l1, "l2": rules.l2, "clip_value": np.inf if rules.clip_value is None else rules.clip_value,
-            "clip_norm": rules.clip_norm or 0.0, "max_norm": rules.max_norm or 0.0,
-            "seed": rules.dropout_seed, "drop_below": int(rules.dropout * 2**32), "drop_scale": 1.0 / kept,
-            "sharp": 1.0 - rules.label_smoothing, "spread": rules.label_smoothing / n_classes}
+    return {
+        "l1": rules.l1,
+        "l2": rules.l2,
+        "clip_value": np.inf if rules.clip_value is None else rules.clip_value,
+        "clip_norm": rules.clip_norm or 0.0,
+        "max_norm": rules.max_norm or 0.0,
+        "seed": rules.dropout_seed,
+        "drop_below": int(rules.dropout * 2**32),
+        "drop_scale": 1.0 / kept,
+        "sharp": 1.0 - rules.label_smoothing,
+        "spread": rules.label_smoothing / n_classes,
+    }
 
 
 # ------------------------------------------------------------------ training
@@ -177,8 +196,18 @@ class Session:
         Penalties, clipping, dropout, smoothing.
     """
 
-    def __init__(self, network: BaseNetwork, X: FloatArray, Y: Targets, weight: FloatArray | None, batch_size: int,
-                 optimizer: Optimizer | None, states: Sequence[FloatArray], limit: int | None, rules: Rules = PLAIN) -> None:
+    def __init__(  # noqa: PLR0913 (data, how to train, and where it is kept)
+        self,
+        network: BaseNetwork,
+        X: FloatArray,
+        Y: Targets,
+        weight: FloatArray | None,
+        batch_size: int,
+        optimizer: Optimizer | None,
+        states: Sequence[FloatArray],
+        limit: int | None,
+        rules: Rules = PLAIN,
+    ) -> None:
         dtype = network.dtype
         self._network, self._optimizer, self._states = network, optimizer, states
         self._batch = min(batch_size, X.shape[0])
@@ -194,9 +223,15 @@ class Session:
         in_registers = optimizer is not None and optimizer.plain and not shaped and not by_norm
         ending = STORE if optimizer is None or by_norm else DESCEND if in_registers else UPDATE
         self._ruled = by_norm or rules.max_norm is not None
-        self._memory = record(self._arrays, loss=_loss(network), ending=ending, shaped=shaped,
-                              update=0 if optimizer is None or in_registers else _update(optimizer, dtype),
-                              **_data(network, X, Y, weight), **_numbers(rules, network))
+        self._memory = record(
+            self._arrays,
+            loss=_loss(network),
+            ending=ending,
+            shaped=shaped,
+            update=0 if optimizer is None or in_registers else _update(optimizer, dtype),
+            **_data(network, X, Y, weight),
+            **_numbers(rules, network),
+        )
         epoch.pack_parameters(self._arrays["w"], self._arrays["back"], network.parameters, self._layers)
         for name, state in zip(("s", "u"), states, strict=False):
             epoch.pack_parameters(self._arrays[name], self._arrays["back"][:0], state, self._layers)
@@ -206,7 +241,7 @@ class Session:
         if X.strides[0] % _BAD_STRIDE or self._batch < _BAD_STRIDE_ROWS:
             return X
         copy = np.empty((X.shape[0], leading(X.shape[1], X.dtype)), X.dtype)
-        copy[:, :X.shape[1]] = X
+        copy[:, : X.shape[1]] = X
         self._layers[0]["lead_in"] = copy.shape[1]
         return copy
 
@@ -219,11 +254,13 @@ class Session:
             first = done // self._batch
             self._memory["step"] = step + first
             wanted, n_steps = self._choice.next(-(-(n - done) // self._batch))
-            part = rows[done:done + n_steps * self._batch]
+            part = rows[done : done + n_steps * self._batch]
             start = perf_counter()
             with running(wanted) as threads:
                 train = epoch.TRAIN[self._ruled, threads > 1]
-                part_loss, part_right = train(self._memory, self._layers, part, self._batch, hyper[first:], *self._kinds, threads)
+                part_loss, part_right = train(
+                    self._memory, self._layers, part, self._batch, hyper[first:], *self._kinds, threads
+                )
             self._choice.timed(threads, n_steps, perf_counter() - start)
             loss_sum, right, done = loss_sum + part_loss, right + part_right, done + len(part)
         return loss_sum, right, n

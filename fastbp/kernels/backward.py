@@ -2,6 +2,7 @@
 
 Shapes: delta_in (n_samples, n_in) and delta_out (n_samples, n_out), rows `lead` apart; W as panels of columns j.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -14,10 +15,22 @@ from fastbp.kernels.simd import at, lanes_in, pointer
 
 @inner
 def backward_layer(memory, layer, below, s0, s1):
-    """δ_j = Σ_i w_ij δ_i σ'(z_j) for samples [s0, s1), from `layer` to the one `below`, where σ'(z_j) stands already."""
-    product(at(memory.d, below.outputs), below.lead, at(memory.d, layer.outputs), memory.same, layer.lead, layer.n_out,
-            at(memory.back, layer.back), padded(layer.n_out, lanes_in(memory.d)), layer.n_in, memory.zeros,
-            below.activation | memory.drop_below, s0, s1)
+    """δ_j = Σ_i w_ij δ_i σ'(z_j) for samples [s0, s1), from `layer` to the one `below`, where σ'(z_j) lies."""
+    product(
+        at(memory.d, below.outputs),
+        below.lead,
+        at(memory.d, layer.outputs),
+        memory.same,
+        layer.lead,
+        layer.n_out,
+        at(memory.back, layer.back),
+        padded(layer.n_out, lanes_in(memory.d)),
+        layer.n_in,
+        memory.zeros,
+        below.activation | memory.drop_below,
+        s0,
+        s1,
+    )
 
 
 @inner
@@ -28,7 +41,10 @@ def backward_samples(memory, layers, s0, s1):
 
 
 def backward_arrays(delta_in, delta_out, W, sigma_prime, threads):
-    """δ_sj = Σ_i w_ij δ_si σ'(z_sj) on whole arrays: delta_in, sigma_prime (m, n_in), delta_out (m, n_out), W (n_out, n_in)."""
+    """δ_sj = Σ_i w_ij δ_si σ'(z_sj) on whole arrays.
+
+    delta_in, sigma_prime (m, n_in); delta_out (m, n_out); W (n_out, n_in); all in C order.
+    """
     m, n_in = delta_in.shape
     n_out = delta_out.shape[1]
     lanes = lanes_in(pointer(W))
@@ -39,8 +55,21 @@ def backward_arrays(delta_in, delta_out, W, sigma_prime, threads):
     pack_back(pointer(back), pointer(W), n_out, n_in)
     share = (m + threads - 1) // threads
     for t in prange(threads):
-        product(pointer(rows), lead, pointer(delta_out), pointer(index), n_out, n_out, pointer(back), depth, n_in,
-                pointer(zeros), np.int64(1), min(m, np.int64(t) * share), min(m, np.int64(t) * share + share))
+        product(
+            pointer(rows),
+            lead,
+            pointer(delta_out),
+            pointer(index),
+            n_out,
+            n_out,
+            pointer(back),
+            depth,
+            n_in,
+            pointer(zeros),
+            np.int64(1),
+            min(m, np.int64(t) * share),
+            min(m, np.int64(t) * share + share),
+        )
     delta_in[:] = rows[:, :n_in]
 
 

@@ -5,6 +5,7 @@ Here the directory's name is a hash of everything the machine code depends on (t
 Python, Numba, llvmlite and NumPy, the CPU and its features), a file's name says function and signature, files appear
 whole or not at all, and whatever goes wrong is a miss: the kernel is compiled, and one warning says why.
 """
+
 from __future__ import annotations
 
 import functools
@@ -72,10 +73,23 @@ def _sources() -> bytes:
 @functools.cache
 def build_key() -> str:
     """Hash of everything that machine code made here depends on."""
-    parts = [_sources().hex(), platform.python_implementation(), sys.version, getattr(sys, "abiflags", ""), numba.__version__,
-             llvmlite.__version__, np.__version__, llvm.get_process_triple(), llvm.get_host_cpu_name(),
-             llvm.get_host_cpu_features().flatten(), str(numba.config.CPU_NAME), str(numba.config.CPU_FEATURES),
-             str(numba.config.OPT), str(numba.config.BOUNDSCHECK), os.environ.get("FASTBP_VECTOR_BYTES", "")]
+    parts = [
+        _sources().hex(),
+        platform.python_implementation(),
+        sys.version,
+        getattr(sys, "abiflags", ""),
+        numba.__version__,
+        llvmlite.__version__,
+        np.__version__,
+        llvm.get_process_triple(),
+        llvm.get_host_cpu_name(),
+        llvm.get_host_cpu_features().flatten(),
+        str(numba.config.CPU_NAME),
+        str(numba.config.CPU_FEATURES),
+        str(numba.config.OPT),
+        str(numba.config.BOUNDSCHECK),
+        os.environ.get("FASTBP_VECTOR_BYTES", ""),
+    ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 
 
@@ -117,6 +131,7 @@ class KernelCache(NullCache):
 
     @property
     def cache_path(self) -> str | None:
+        """The directory, as text."""
         place = directory()
         return str(place) if place else None
 
@@ -138,7 +153,7 @@ class KernelCache(NullCache):
             return CompileResult._rebuild(target_context, *pickle.loads(data[_DIGEST:]))
         except FileNotFoundError:
             return None
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (whatever is wrong with a file, it is a miss)
             _warn(f"compiled kernel {file.name} in {file.parent} is not usable ({error!r}) and is compiled again")
             return None
 

@@ -5,6 +5,7 @@
 
 No array of gradients is stored, and every sum runs in one order, so the bits are the same at any thread count.
 """
+
 from __future__ import annotations
 
 from typing import Any, NamedTuple
@@ -19,18 +20,78 @@ from fastbp.kernels.gradient import gradient_layers
 from fastbp.kernels.jit import entry, inner
 from fastbp.kernels.panels import pack, pack_back, unpack
 from fastbp.kernels.rules import apply_layers, limit_layers, norm
-from fastbp.kernels.simd import at, first_lanes, first_true, lane_number_is, lanes_in, load, load_first, pointer, pointer_from, store
+from fastbp.kernels.simd import (
+    at,
+    first_lanes,
+    first_true,
+    lane_number_is,
+    lanes_in,
+    load,
+    load_first,
+    pointer,
+    pointer_from,
+    store,
+)
 
 # One row a layer; `weights`, `biases`, `back`, `outputs` are offsets in numbers into the buffers w, w, back and a or d.
-LAYER = np.dtype([(name, np.int64) for name in (
-    "n_in", "n_out", "lead_in", "lead", "weights", "biases", "back", "outputs", "activation", "parameters")])
+LAYER = np.dtype(
+    [
+        (name, np.int64)
+        for name in (
+            "n_in",
+            "n_out",
+            "lead_in",
+            "lead",
+            "weights",
+            "biases",
+            "back",
+            "outputs",
+            "activation",
+            "parameters",
+        )
+    ]
+)
 
 # One record: addresses of the buffers, then numbers.
-MEMORY = np.dtype([(name, np.int64) for name in (
-    "w", "back", "s", "u", "g", "a", "d", "y", "weight", "cost", "right", "same", "zeros", "scratch",
-    "x", "targets", "labels", "sample_weight", "update", "loss", "ending", "count_right", "binary", "at_zero",
-    "shaped", "seed", "drop_below", "step")] + [(name, np.float64) for name in (
-        "l1", "l2", "clip_value", "clip_norm", "max_norm", "drop_scale", "sharp", "spread")])
+MEMORY = np.dtype(
+    [
+        (name, np.int64)
+        for name in (
+            "w",
+            "back",
+            "s",
+            "u",
+            "g",
+            "a",
+            "d",
+            "y",
+            "weight",
+            "cost",
+            "right",
+            "same",
+            "zeros",
+            "scratch",
+            "x",
+            "targets",
+            "labels",
+            "sample_weight",
+            "update",
+            "loss",
+            "ending",
+            "count_right",
+            "binary",
+            "at_zero",
+            "shaped",
+            "seed",
+            "drop_below",
+            "step",
+        )
+    ]
+    + [
+        (name, np.float64)
+        for name in ("l1", "l2", "clip_value", "clip_norm", "max_norm", "drop_scale", "sharp", "spread")
+    ]
+)
 
 # Samples that go forward and back together: their a and δ should stay in the L2 cache.
 SAMPLES = 64
@@ -69,12 +130,31 @@ class Memory(NamedTuple):
 def opened(record, floats, doubles, integers):
     """The record's addresses as pointers of the types of `floats`, `doubles`, `integers`."""
     return Memory(
-        pointer_from(record.w, floats), pointer_from(record.back, floats), pointer_from(record.s, floats),
-        pointer_from(record.u, floats), pointer_from(record.g, floats), pointer_from(record.a, floats),
-        pointer_from(record.d, floats), pointer_from(record.y, floats), pointer_from(record.weight, floats),
-        pointer_from(record.cost, doubles), pointer_from(record.right, integers), pointer_from(record.same, integers),
-        pointer_from(record.zeros, floats), pointer_from(record.scratch, floats), record.update, record.loss,
-        record.ending, record.shaped, record.l1, record.l2, record.clip_value, record.seed, record.drop_below, record.drop_scale)
+        pointer_from(record.w, floats),
+        pointer_from(record.back, floats),
+        pointer_from(record.s, floats),
+        pointer_from(record.u, floats),
+        pointer_from(record.g, floats),
+        pointer_from(record.a, floats),
+        pointer_from(record.d, floats),
+        pointer_from(record.y, floats),
+        pointer_from(record.weight, floats),
+        pointer_from(record.cost, doubles),
+        pointer_from(record.right, integers),
+        pointer_from(record.same, integers),
+        pointer_from(record.zeros, floats),
+        pointer_from(record.scratch, floats),
+        record.update,
+        record.loss,
+        record.ending,
+        record.shaped,
+        record.l1,
+        record.l2,
+        record.clip_value,
+        record.seed,
+        record.drop_below,
+        record.drop_scale,
+    )
 
 
 # ------------------------------------------------------------------ loop 1: samples
@@ -132,8 +212,17 @@ def delta_output(memory, record, layer, rows, s0, s1, v):
     if record.count_right:
         count_right(memory, record, layer, rows, s0, s1)
     o = s0 * layer.lead
-    call_loss(memory.loss, at(memory.a, layer.outputs + o), at(memory.d, layer.outputs + o), at(memory.y, o),
-              at(memory.weight, s0), at(memory.cost, s0), s1 - s0, layer.lead, layer.n_out)
+    call_loss(
+        memory.loss,
+        at(memory.a, layer.outputs + o),
+        at(memory.d, layer.outputs + o),
+        at(memory.y, o),
+        at(memory.weight, s0),
+        at(memory.cost, s0),
+        s1 - s0,
+        layer.lead,
+        layer.n_out,
+    )
 
 
 @inner
@@ -180,6 +269,7 @@ def limit_share(record, layers, rows, t, threads, floats, doubles):
 # ------------------------------------------------------------------ steps
 def steps(ruled):
     """The loop over minibatches; with the loops of clipping by norm and of max-norm where `ruled`."""
+
     def train(records, layers, rows, batch, hyper, floats, doubles, threads):
         """Minibatches of `batch` consecutive entries of `rows`, one after the other; the last one may be smaller.
 
@@ -208,23 +298,47 @@ def steps(ruled):
         loss, right = 0.0, 0
         for k in range((len(rows) + batch - 1) // batch):
             m, step = min(batch, len(rows) - k * batch), records[0].step + k
-            part, h = rows[k * batch:k * batch + m], hyper[k]
+            part, h = rows[k * batch : k * batch + m], hyper[k]
             for t in prange(threads):
-                sample_share(records[0], layers, pointer(part), m, step, np.int64(t), threads, pointer(floats), pointer(doubles))
+                sample_share(
+                    records[0], layers, pointer(part), m, step, np.int64(t), threads, pointer(floats), pointer(doubles)
+                )
             for t in prange(threads):
-                weight_share(records[0], layers, pointer(part), m, pointer(h), np.int64(t), threads, pointer(floats), pointer(doubles))
+                weight_share(
+                    records[0],
+                    layers,
+                    pointer(part),
+                    m,
+                    pointer(h),
+                    np.int64(t),
+                    threads,
+                    pointer(floats),
+                    pointer(doubles),
+                )
             if ruled:
                 if records[0].clip_norm > 0:
                     factor = clip_factor(records[0], layers, pointer(part), pointer(floats), pointer(doubles))
                     for t in prange(threads):
-                        apply_share(records[0], layers, pointer(part), pointer(h), factor, np.int64(t), threads,
-                                    pointer(floats), pointer(doubles))
+                        apply_share(
+                            records[0],
+                            layers,
+                            pointer(part),
+                            pointer(h),
+                            factor,
+                            np.int64(t),
+                            threads,
+                            pointer(floats),
+                            pointer(doubles),
+                        )
                 if records[0].max_norm > 0:
                     for t in prange(threads):
-                        limit_share(records[0], layers, pointer(part), np.int64(t), threads, pointer(floats), pointer(doubles))
+                        limit_share(
+                            records[0], layers, pointer(part), np.int64(t), threads, pointer(floats), pointer(doubles)
+                        )
             batch_loss, batch_right = tally(records[0], m, pointer(part), pointer(floats), pointer(doubles))
             loss, right = loss + batch_loss, right + batch_right
         return loss, right
+
     return train
 
 
@@ -242,8 +356,11 @@ def tally(record, m, rows, floats, doubles):
 
 
 # by (ruled, parallel)
-TRAIN = {(ruled, parallel): entry(steps(ruled), f"train-{ruled:d}{parallel:d}", parallel)
-         for ruled in (False, True) for parallel in (False, True)}
+TRAIN = {
+    (ruled, parallel): entry(steps(ruled), f"train-{ruled:d}{parallel:d}", parallel)
+    for ruled in (False, True)
+    for parallel in (False, True)
+}
 
 
 # ------------------------------------------------------------------ without training
@@ -268,8 +385,17 @@ def output_share(record, layers, rows, n, out, t, threads, floats, doubles):
 def outputs(records, layers, rows, out, floats, doubles, threads):
     """a^L of the rows of the data into `out` (n, n_L), or v_s C_s into `out` (n,) where the record names a loss."""
     for t in prange(threads):
-        output_share(records[0], layers, pointer(rows), len(rows), pointer(out), np.int64(t), threads,
-                     pointer(floats), pointer(doubles))
+        output_share(
+            records[0],
+            layers,
+            pointer(rows),
+            len(rows),
+            pointer(out),
+            np.int64(t),
+            threads,
+            pointer(floats),
+            pointer(doubles),
+        )
 
 
 outputs_serial = entry(outputs, "outputs_serial")

@@ -3,6 +3,7 @@
 The training kernel is compiled once, whatever the activations, loss and optimizer: it calls these through an address, a
 few nanoseconds for hundreds of vectors. So a custom formula costs its own compile time alone and runs like a built-in.
 """
+
 from __future__ import annotations
 
 import functools
@@ -16,14 +17,28 @@ from numba.extending import intrinsic
 from numba.np.numpy_support import from_dtype
 
 from fastbp.kernels.jit import callback, inner
-from fastbp.kernels.simd import (at, first_lane, first_lanes, lane_max, lane_sum, lanes_in, lanes_of, load, load_first, splat,
-                                 splats, store, zero_in)
+from fastbp.kernels.simd import (
+    at,
+    first_lane,
+    first_lanes,
+    lane_max,
+    lane_sum,
+    lanes_in,
+    lanes_of,
+    load,
+    load_first,
+    splat,
+    splats,
+    store,
+    zero_in,
+)
 from fastbp.kernels.tile import load_tile, rows_of, stack, store_tile, strip, tile_of, transposed
 
 
 # ------------------------------------------------------------------ calling by address
 def _caller(description: str, n_args: int) -> Any:
     """An intrinsic (address, *args) -> None that calls the compiled function at `address`."""
+
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         fnty = ir.FunctionType(ir.VoidType(), [a.type for a in args[1:]])
         builder.call(builder.inttoptr(args[0], fnty.as_pointer()), args[1:])
@@ -31,8 +46,10 @@ def _caller(description: str, n_args: int) -> Any:
 
     names = ", ".join(f"x{k}" for k in range(n_args))
     scope: dict[str, Any] = {"types": types, "codegen": codegen}
-    exec(f"def call(tyctx, address, {names}):\n    {description!r}\n"
-         f"    return types.void(types.intp, {names}), codegen", scope)
+    exec(
+        f"def call(tyctx, address, {names}):\n    {description!r}\n    return types.void(types.intp, {names}), codegen",
+        scope,
+    )
     return intrinsic(scope["call"])
 
 
@@ -48,7 +65,9 @@ def _floats(dtype: np.dtype[Any]) -> tuple[Any, Any]:
 
 
 @functools.cache
-def activation_address(name: str, function: Callable[..., Any], derivative: Callable[..., Any] | None, dtype: np.dtype[Any]) -> int:
+def activation_address(
+    name: str, function: Callable[..., Any], derivative: Callable[..., Any] | None, dtype: np.dtype[Any]
+) -> int:
     """Address of a = σ(z), and d = σ'(z) where `derivative` is given, on rows of `n` numbers, `lead` apart.
 
     `name` is part of the cache file's name: it must tell this formula from all others.
@@ -56,6 +75,7 @@ def activation_address(name: str, function: Callable[..., Any], derivative: Call
     scalar, floats = _floats(dtype)
     sigma = inner(function)
     if derivative is None:
+
         def apply(a, d, rows, lead, n):
             for s in range(rows):
                 for o in range(s * lead, s * lead + n, lanes_in(a)):
@@ -70,6 +90,7 @@ def activation_address(name: str, function: Callable[..., Any], derivative: Call
                     value = sigma(z)
                     store(a, o, value)
                     store(d, o, sigma_prime(z, value))
+
     kind = "forward" if derivative is None else "training"
     signature = types.void(floats, floats, types.intp, types.intp, types.intp)
     return _made(apply, signature, f"activation-{name}-{kind}-{scalar}")
@@ -106,7 +127,9 @@ def softmax_address(dtype: np.dtype[Any]) -> int:
 
 
 @functools.cache
-def loss_address(name: str, cost: Callable[..., Any], derivative: Callable[..., Any], scaled: bool, dtype: np.dtype[Any]) -> int:
+def loss_address(
+    name: str, cost: Callable[..., Any], derivative: Callable[..., Any], scaled: bool, dtype: np.dtype[Any]
+) -> int:
     """Address of C_s = Σ_i c(a_i, y_i) and δ_i = ∂c/∂a_i v_s on rows; times σ'(z_i), which lies in d, where `scaled`.
 
     With c and its derivative in z itself (sigmoid with cross-entropy) it is not scaled.
@@ -127,12 +150,15 @@ def loss_address(name: str, cost: Callable[..., Any], derivative: Callable[..., 
                     delta = delta * load(d, o)
                 store(d, o, np.where(inside, delta, 0.0))
             costs[s] = first_lane(lane_sum(total))
+
     kind = "sigma" if scaled else "direct"
     return _made(apply, _loss_signature(floats), f"loss-{name}-{kind}-{scalar}")
 
 
 @functools.cache
-def softmax_loss_address(name: str, cost: Callable[..., Any], derivative: Callable[..., Any], dtype: np.dtype[Any]) -> int:
+def softmax_loss_address(
+    name: str, cost: Callable[..., Any], derivative: Callable[..., Any], dtype: np.dtype[Any]
+) -> int:
     """Address of C_s and δ_i = a_i (g_i − Σ_k g_k a_k) with g = ∂c/∂a: softmax's full Jacobian."""
     scalar, floats = _floats(dtype)
     c, dc = inner(cost), inner(derivative)
@@ -153,6 +179,7 @@ def softmax_loss_address(name: str, cost: Callable[..., Any], derivative: Callab
                 o = s * lead + i
                 store(d, o, np.where(first_lanes(v, n - i), load(a, o) * (load(d, o) - mean) * v, 0.0))
             costs[s] = first_lane(lane_sum(total))
+
     return _made(apply, _loss_signature(floats), f"loss-{name}-softmax-{scalar}")
 
 
@@ -208,6 +235,7 @@ def softmax_cross_entropy_columns(lanes: int) -> Callable[..., Any]:
             store(z, 0, cost)
             for k in range(min(lanes, last + 1)):
                 costs[s + k] = z[k]
+
     return columns
 
 
@@ -238,6 +266,7 @@ def update_address(name: str, rule: Callable[..., Any], n_hyper: int, dtype: np.
             store(w, o, new_w)
             store(s, o, new_s)
             store(u, o, new_u)
+
     signature = types.void(floats, floats, floats, floats, floats, types.intp)
     return _made(apply, signature, f"update-{name}-{scalar}")
 
@@ -246,7 +275,7 @@ def _loss_signature(floats: Any) -> Any:
     return types.void(floats, floats, floats, floats, types.CPointer(types.float64), types.intp, types.intp, types.intp)
 
 
-_KEPT: list[Any] = []       # compiled code lives as long as its owner
+_KEPT: list[Any] = []  # compiled code lives as long as its owner
 
 
 def _made(function: Callable[..., Any], signature: Any, name: str) -> int:

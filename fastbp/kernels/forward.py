@@ -1,7 +1,8 @@
 """Forward: z_i = Σ_j w_ij a_j + b_i, a_i = σ(z_i).
 
-Shapes: a (n_samples, n_out) and x (n_samples, n_in), rows `lead` apart; W as panels of columns i, depth n_in; b (n_out).
+Shapes: a (n_samples, n_out) and x (n_samples, n_in), rows `lead` apart; W as panels of columns i; b (n_out).
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -18,8 +19,21 @@ from fastbp.kernels.simd import at, lanes_in, pointer
 def forward_layer(memory, layer, x, index, lead_in, s0, s1):
     """z_i = Σ_j w_ij a_j + b_i, a_i = σ(z_i) for samples [s0, s1); σ'(z_i) is left where δ_i will stand."""
     a, d, lead = at(memory.a, layer.outputs), at(memory.d, layer.outputs), layer.lead
-    product(a, lead, x, index, lead_in, layer.n_in, at(memory.w, layer.weights), layer.n_in, layer.n_out,
-            at(memory.w, layer.biases), np.int64(0), s0, s1)
+    product(
+        a,
+        lead,
+        x,
+        index,
+        lead_in,
+        layer.n_in,
+        at(memory.w, layer.weights),
+        layer.n_in,
+        layer.n_out,
+        at(memory.w, layer.biases),
+        np.int64(0),
+        s0,
+        s1,
+    )
     if layer.activation != 0:
         call_activation(layer.activation, at(a, s0 * lead), at(d, s0 * lead), s1 - s0, lead, layer.n_out)
 
@@ -49,8 +63,21 @@ def forward_arrays(z, W, b, x, threads):
     pack(pointer(w), pointer(W), n_out, n_in)
     share = (m + threads - 1) // threads
     for t in prange(threads):
-        product(pointer(rows), lead, pointer(x), pointer(index), n_in, n_in, pointer(w), n_in, n_out, pointer(start), np.int64(0),
-                min(m, np.int64(t) * share), min(m, np.int64(t) * share + share))
+        product(
+            pointer(rows),
+            lead,
+            pointer(x),
+            pointer(index),
+            n_in,
+            n_in,
+            pointer(w),
+            n_in,
+            n_out,
+            pointer(start),
+            np.int64(0),
+            min(m, np.int64(t) * share),
+            min(m, np.int64(t) * share + share),
+        )
     z[:] = rows[:, :n_out]
 
 

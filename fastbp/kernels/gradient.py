@@ -1,8 +1,9 @@
 """Gradient: ∂C/∂w_ij = Σ_s δ_si a_sj, ∂C/∂b_i = Σ_s δ_si, and what becomes of it.
 
-Three endings: DESCEND, w_ij ← w_ij − η ∂C/∂w_ij from registers, nothing stored; UPDATE, any other optimizer's formula on
-a block that lies in L1; STORE, for those who need the whole gradient. δ (n_samples, n_out), a (n_samples, n_in).
+Three endings: DESCEND, w_ij ← w_ij − η ∂C/∂w_ij from registers, nothing stored; UPDATE, any other optimizer's formula
+on a block that lies in L1; STORE, for those who need the whole gradient. δ (n_samples, n_out), a (n_samples, n_in).
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -12,8 +13,18 @@ from fastbp.kernels.formulas import call_update
 from fastbp.kernels.jit import entry, inlined, inner
 from fastbp.kernels.panels import TRANSPOSED, padded, panel_width, unpack
 from fastbp.kernels.simd import at, fma, keep_loop, lanes_in, load, pointer, splat, store, zero_in
-from fastbp.kernels.tile import (first_rows, load_tile, rank1, rows_of, store_tile, store_transposed, strip, strip_like, tile_fma,
-                                 tile_of)
+from fastbp.kernels.tile import (
+    first_rows,
+    load_tile,
+    rank1,
+    rows_of,
+    store_tile,
+    store_transposed,
+    strip,
+    strip_like,
+    tile_fma,
+    tile_of,
+)
 
 DESCEND, UPDATE, STORE = 0, 1, 2
 # Samples a pass: their strips of δ (128 x 128 bytes) and 8 columns of a (128 cache lines) share a 48 KiB L1 cache.
@@ -197,11 +208,16 @@ def gradient_layers(memory, layers, x, index, m, h, t, threads):
         if l == 0:
             gradient_layer(memory, layer, x, index, layer.lead_in, m, h, t, threads)
         else:
-            gradient_layer(memory, layer, at(memory.a, layers[l - 1].outputs), memory.same, layer.lead_in, m, h, t, threads)
+            gradient_layer(
+                memory, layer, at(memory.a, layers[l - 1].outputs), memory.same, layer.lead_in, m, h, t, threads
+            )
 
 
 def gradient_arrays(dW, db, delta, x, threads):
-    """dW_ij = Σ_s δ_si x_sj, db_i = Σ_s δ_si on whole arrays: dW (n_out, n_in), db (n_out,), delta (m, n_out), x (m, n_in)."""
+    """dW_ij = Σ_s δ_si x_sj, db_i = Σ_s δ_si on whole arrays.
+
+    dW (n_out, n_in); db (n_out,); delta (m, n_out); x (m, n_in); all in C order.
+    """
     m, n_in = x.shape
     n_out = delta.shape[1]
     lanes = lanes_in(pointer(x))

@@ -2,6 +2,7 @@
 
 Nothing here compiles: decorators register functions, which Numba compiles at their first call.
 """
+
 from __future__ import annotations
 
 import os
@@ -48,8 +49,12 @@ def callback(function: Callable[..., Any], signature: Any, name: str) -> Any:
 
     `name` tells it from all others made of the same Python function; it is part of the cache file's name.
     """
-    compiled = CFunc(function, sigutils.normalize_signature(signature), locals={},
-                     options={"error_model": FLAGS["error_model"], "boundscheck": FLAGS["boundscheck"]})
+    compiled = CFunc(
+        function,
+        sigutils.normalize_signature(signature),
+        locals={},
+        options={"error_model": FLAGS["error_model"], "boundscheck": FLAGS["boundscheck"]},
+    )
     compiled._cache = cache.KernelCache(name)
     compiled.compile()
     return compiled
@@ -57,21 +62,26 @@ def callback(function: Callable[..., Any], signature: Any, name: str) -> Any:
 
 # ------------------------------------------------------------------ the host
 def _host_features() -> dict[str, bool]:
-    """CPU features that the code will be compiled for; NUMBA_CPU_NAME other than the host's leaves what its name implies."""
+    """CPU features that code will be compiled for; of another NUMBA_CPU_NAME what the name implies."""
     name = numba.config.CPU_NAME
     if name in (None, "", "host", llvm.get_host_cpu_name()):
         return dict(llvm.get_host_cpu_features())
     features = {part[1:]: part[0] == "+" for part in (numba.config.CPU_FEATURES or "").split(",") if part}
-    known = {"haswell": ("avx2", "fma"), "skylake-avx512": ("avx2", "fma", "avx512f"), "x86-64-v3": ("avx2", "fma"),
-             "x86-64-v4": ("avx2", "fma", "avx512f")}
+    known = {
+        "haswell": ("avx2", "fma"),
+        "skylake-avx512": ("avx2", "fma", "avx512f"),
+        "x86-64-v3": ("avx2", "fma"),
+        "x86-64-v4": ("avx2", "fma", "avx512f"),
+    }
     return {**dict.fromkeys(known.get(name, ()), True), **features}
 
 
 _FEATURES = _host_features()
 _ARM = llvm.get_process_triple().startswith(("aarch64", "arm64"))
-#: Bytes of one vector register that kernels use: 64 (AVX-512), 32 (AVX2), else 16; FASTBP_VECTOR_BYTES overrides (tests).
-VECTOR_BYTES = int(os.environ.get("FASTBP_VECTOR_BYTES", 0)) or (
-    64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx2") else 16)
+#: Bytes of one vector register that kernels use: 64 (AVX-512), 32 (AVX2), else 16; FASTBP_VECTOR_BYTES overrides.
+VECTOR_BYTES = int(os.environ.get("FASTBP_VECTOR_BYTES", "0")) or (
+    64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx2") else 16
+)
 #: Whether a fused multiply-add is one instruction; where it is not, llvm.fma would be a library call a lane.
 HAS_FMA = _ARM or bool(_FEATURES.get("fma"))
 #: Vector registers there are: they bound the register tile.

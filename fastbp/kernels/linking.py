@@ -3,6 +3,7 @@
 Numba optimises every function and makes machine code of it before it goes on to the caller, which does all of it again:
 for kernels nine calls deep that was half of the compile time (first step of a network 9.9 s, so 4.9 s).
 """
+
 from __future__ import annotations
 
 from typing import Any
@@ -36,9 +37,9 @@ def _not_executable(library: Any, fndesc: Any, env: Any) -> Any:
 class LinkedCompiler(Compiler):
     """Numba's compiler, with a `LinkedLibrary` for its result."""
 
-    def __init__(self, typingctx: Any, targetctx: Any, library: Any, args: Any, return_type: Any, flags: Any, locals: Any) -> None:
-        super().__init__(typingctx, targetctx, library, args, return_type, flags, locals)
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
         if self.state.library is None:
-            self.state.library = LinkedLibrary(targetctx.codegen(), f"fastbp.{self.state.args}"[:80])
+            self.state.library = LinkedLibrary(self.state.targetctx.codegen(), f"fastbp.{self.state.args}"[:80])
             self.state.library.enable_object_caching()
         self.state.targetctx.get_executable = _not_executable

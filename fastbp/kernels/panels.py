@@ -7,15 +7,26 @@ Each W (n_out, n_in) is kept twice:
     w       columns i, depth n_in            strips w[p.., j] one a j    (forward, gradient: vectors over i)
     back    columns j, depth padded(n_out)   strips w[i, q..] one an i   (backward: vectors over j)
 """
+
 from __future__ import annotations
 
 from fastbp.kernels.jit import VECTOR_BYTES, VECTOR_REGISTERS, inner
 from fastbp.kernels.simd import at, keep_loop, lanes_in
-from fastbp.kernels.tile import (load_tile, rank1, rows_at, rows_of, store_tile, store_transposed, strip, strip_like,
-                                 tile_mul, tile_of)
+from fastbp.kernels.tile import (
+    load_tile,
+    rank1,
+    rows_at,
+    rows_of,
+    store_tile,
+    store_transposed,
+    strip,
+    strip_like,
+    tile_mul,
+    tile_of,
+)
 
-# Tile heights: 10 x 2 accumulators, two strips and broadcasts fill 32 registers, 6 x 2 fill 16. Two vectors wide, 6 to 12
-# rows all run at 97 % of the FMA limit, 4 rows at 85 %, 14 spill (92 %); so a remainder never is left to a low tile.
+# Tile heights: 10 x 2 accumulators, two strips and broadcasts fill 32 registers, 6 x 2 fill 16. Two vectors wide, 6 to
+# 12 rows all run at 97 % of the FMA limit, 4 rows at 85 %, 14 spill (92 %); so a remainder never is left to a low tile.
 TOP, BASE, HALF = (10, 8, 6) if VECTOR_REGISTERS == 32 else (6, 6, 4)
 # Rows of a tile that is stored transposed: a power of two, and no more than a panel has columns.
 TRANSPOSED = 8 if VECTOR_BYTES == 64 else 4
@@ -23,7 +34,7 @@ TRANSPOSED = 8 if VECTOR_BYTES == 64 else 4
 
 @inner
 def panel_width(left, lanes):
-    """Columns stored for the next panel when `left` are left: one vector where that holds them and a transposed tile."""
+    """Columns stored for the next panel of `left`: one vector where that holds them and a transposed tile."""
     return lanes if left <= lanes and lanes >= TRANSPOSED else 2 * lanes
 
 
@@ -79,16 +90,20 @@ def product_panel(z, lead_z, x, index, lead_x, K, w, start, scaled, s0, s1):
 
 @inner
 def product(z, lead_z, x, index, lead_x, K, w, depth, N, start, scaled, s0, s1):
-    """z[s, n] = start_n + sum_k x[index[s], k] w[k, n] for samples [s0, s1), all N columns; times z[s, n] where `scaled`.
+    """z[s, n] = start_n + sum_k x[index[s], k] w[k, n] for samples [s0, s1); times z[s, n] where `scaled`.
 
     `scaled` is a number: a literal and a bool would each have a specialisation of their own.
     """
     lanes = lanes_in(w)
     for p in range(0, N, 2 * lanes):
         if panel_width(N - p, lanes) > lanes:
-            product_panel(at(z, p), lead_z, x, index, lead_x, K, at(w, p * depth), strip(at(start, p), 2), scaled, s0, s1)
+            product_panel(
+                at(z, p), lead_z, x, index, lead_x, K, at(w, p * depth), strip(at(start, p), 2), scaled, s0, s1
+            )
         else:
-            product_panel(at(z, p), lead_z, x, index, lead_x, K, at(w, p * depth), strip(at(start, p), 1), scaled, s0, s1)
+            product_panel(
+                at(z, p), lead_z, x, index, lead_x, K, at(w, p * depth), strip(at(start, p), 1), scaled, s0, s1
+            )
 
 
 # ------------------------------------------------------------------ between panels and the user's arrays

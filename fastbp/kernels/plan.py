@@ -3,9 +3,11 @@
 Offsets are in numbers, addresses in bytes. All buffers begin at a cache line: a 64-byte vector that straddles two lines
 costs two loads (a step of 784-128-10 took 1.15 times as long).
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -26,7 +28,7 @@ def aligned(n: int, dtype: Any) -> NDArray[Any]:
     # NumPy asks for huge pages for large arrays that it does not fill itself
     raw = np.empty(n * dtype.itemsize + _LINE, np.uint8)
     start = -raw.ctypes.data % _LINE
-    array = raw[start:start + n * dtype.itemsize].view(dtype)
+    array = raw[start : start + n * dtype.itemsize].view(dtype)
     array.fill(0)
     return array
 
@@ -59,18 +61,30 @@ class Plan:
         self.layers = np.zeros(len(sizes) - 1, LAYER)
         self.leads = [sizes[0], *(leading(n, dtype) for n in sizes[1:])]
         panels = back = lead = flat = 0
-        for l, (n_in, n_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        for l, (n_in, n_out) in enumerate(pairwise(sizes)):
             rows = padded.py_func(n_out, lanes)
-            mirrored = back if l > 0 else -1      # nothing goes back to the input
-            self.layers[l] = (n_in, n_out, self.leads[l], self.leads[l + 1], panels, panels + rows * n_in, mirrored, lead,
-                              activations[l], flat)
+            mirrored = back if l > 0 else -1  # nothing goes back to the input
+            self.layers[l] = (
+                n_in,
+                n_out,
+                self.leads[l],
+                self.leads[l + 1],
+                panels,
+                panels + rows * n_in,
+                mirrored,
+                lead,
+                activations[l],
+                flat,
+            )
             panels += rows * (n_in + 1)
             back += padded.py_func(n_in, lanes) * rows if l > 0 else 0
             lead += self.leads[l + 1]
             flat += n_out * (n_in + 1)
         self.n_panels, self.n_back, self.n_row = panels, back, lead
 
-    def arrays(self, n_samples: int, threads: int = 1, states: int = 0, gradient: bool = False, training: bool = True) -> dict[str, Any]:
+    def arrays(
+        self, n_samples: int, threads: int = 1, states: int = 0, gradient: bool = False, training: bool = True
+    ) -> dict[str, Any]:
         """Buffers for minibatches of up to `n_samples`, by the names of the memory record."""
         out, top = self.leads[-1], max(self.leads[1:])
         zero = aligned(0, self.dtype)

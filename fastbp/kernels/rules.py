@@ -1,7 +1,8 @@
-"""What may come after the gradient: clipping by its norm, which needs all of it, and max-norm, which needs all of a neuron.
+"""What may follow the gradient: clipping by its norm, which needs all of it, max-norm, which needs a whole neuron.
 
 Training without them is compiled without them.
 """
+
 from __future__ import annotations
 
 import math
@@ -14,6 +15,7 @@ from fastbp.kernels.jit import inner
 from fastbp.kernels.panels import padded, panel_width
 from fastbp.kernels.simd import at, first_lane, lane_sum, lanes_in, load, splat, store, zero_in
 from fastbp.kernels.tile import strip
+
 
 @inner
 def norm(memory, layers):

@@ -4,6 +4,7 @@
 NumPy's maximum, minimum, abs, sqrt, rint and where work on them, so a formula written for one number serves a register
 of them. Kernels address memory by pointers (``CPointer``): `pointer` takes one from an array, `at` moves it.
 """
+
 from __future__ import annotations
 
 import operator
@@ -71,10 +72,12 @@ def vector_of(dtype: types.Float) -> Vec:
 
 # ------------------------------------------------------------------ building blocks for code generation
 def call_intrinsic(context: Any, builder: Any, name: str, v: Vec, args: Any) -> Any:
-    """Call llvm.<name>.<vector type>, whose arguments all are of type `v`: llvmlite's declare_intrinsic takes no vectors."""
+    """Call llvm.<name>.<vector type> on arguments of type `v`: llvmlite's declare_intrinsic takes no vectors."""
     vt = context.get_value_type(v)
     fnty = ir.FunctionType(vt, [vt] * len(args))
-    return builder.call(cgutils.get_or_insert_function(builder.module, fnty, f"llvm.{name}.v{v.lanes}f{v.dtype.bitwidth}"), args)
+    return builder.call(
+        cgutils.get_or_insert_function(builder.module, fnty, f"llvm.{name}.v{v.lanes}f{v.dtype.bitwidth}"), args
+    )
 
 
 def fused(context: Any, builder: Any, v: Vec, a: Any, b: Any, c: Any) -> Any:
@@ -108,16 +111,20 @@ def store_at(builder: Any, p: Any, offset: Any, value: Any, align: int) -> None:
 @intrinsic
 def pointer(tyctx, arr):
     """The address of the first element of array `arr`; the caller keeps the array alive."""
+
     def codegen(context, builder, sig, args):
         return context.make_array(arr)(context, builder, args[0]).data
+
     return types.CPointer(arr.dtype)(arr), codegen
 
 
 @intrinsic
 def pointer_from(tyctx, address, like):
     """The integer `address` as a pointer of the type of `like`."""
+
     def codegen(context, builder, sig, args):
         return builder.inttoptr(args[0], context.get_value_type(like))
+
     return like(types.intp, like), codegen
 
 
@@ -134,6 +141,7 @@ def load(tyctx, p, offset):
 
     def codegen(context, builder, sig, args):
         return load_at(builder, args[0], args[1], context.get_value_type(v), v.dtype.bitwidth // 8)
+
     return v(p, types.intp), codegen
 
 
@@ -145,6 +153,7 @@ def store(tyctx, p, offset, x):
     def codegen(context, builder, sig, args):
         store_at(builder, args[0], args[1], args[2], v.dtype.bitwidth // 8)
         return context.get_dummy_value()
+
     return types.void(p, types.intp, v), codegen
 
 
@@ -163,6 +172,7 @@ def splats(tyctx, p, count):
     def codegen(context, builder, sig, args):
         numbers = [builder.load(builder.gep(args[0], [ir.Constant(I32, k)])) for k in range(n)]
         return cgutils.pack_array(builder, [broadcast(builder, x, v.lanes) for x in numbers])
+
     return types.UniTuple(v, n)(p, count), codegen
 
 
@@ -187,6 +197,7 @@ def first_lanes(tyctx, x, n):
     def codegen(context, builder, sig, args):
         it = ir.VectorType(ir.IntType(64), lanes)
         return builder.icmp_signed("<", ir.Constant(it, list(range(lanes))), broadcast(builder, args[1], lanes))
+
     return Mask(lanes)(x, types.int64), codegen
 
 
@@ -199,15 +210,18 @@ def lane_number_is(tyctx, x, k):
         it = ir.VectorType(I32, lanes)
         wanted = broadcast(builder, builder.trunc(args[1], I32), lanes)
         return builder.icmp_signed("==", ir.Constant(it, list(range(lanes))), wanted)
+
     return Mask(lanes)(x, types.int64), codegen
 
 
 @intrinsic
 def first_true(tyctx, mask):
     """The number of the mask's first true lane, the number of lanes if none is."""
+
     def codegen(context, builder, sig, args):
         bits = builder.zext(builder.bitcast(args[0], ir.IntType(mask.lanes)), ir.IntType(64))
         return builder.cttz(builder.or_(bits, ir.Constant(bits.type, 1 << mask.lanes)), ir.Constant(ir.IntType(1), 1))
+
     return types.int64(mask), codegen
 
 
@@ -225,6 +239,7 @@ def load_first(tyctx, p, offset, n):
         name = f"llvm.masked.load.v{v.lanes}f{v.dtype.bitwidth}.p0"
         fn = cgutils.get_or_insert_function(builder.module, fnty, name)
         return builder.call(fn, [address, I32(v.dtype.bitwidth // 8), mask, ir.Constant(vt, None)])
+
     return v(p, types.int64, types.int64), codegen
 
 
@@ -276,7 +291,8 @@ def _operand(args: Any) -> Vec | None:
 
 
 def define(function: Any, arity: int, codegen: Any, result: Any = lambda v: v) -> None:
-    """Let Numba take `function` on vectors (and numbers, which are broadcast) by `codegen(context, builder, v, args)`."""
+    """Let Numba take `function` on vectors (numbers are broadcast) by `codegen(context, builder, v, args)`."""
+
     class Template(AbstractTemplate):
         key = function
 
@@ -286,7 +302,8 @@ def define(function: Any, arity: int, codegen: Any, result: Any = lambda v: v) -
 
     infer_global(function)(Template)
     lower_builtin(function, *[Vec] * arity)(
-        lambda context, builder, sig, args: codegen(context, builder, sig.args[0], args))
+        lambda context, builder, sig, args: codegen(context, builder, sig.args[0], args)
+    )
 
 
 def _instruction(name: str) -> Any:
@@ -299,15 +316,21 @@ def _named(name: str) -> Any:
 
 def _extremum(less: str) -> Any:
     """b where b is beyond a, else a: one instruction, then b's NaN; a's NaN stays by itself."""
+
     def codegen(context, builder, v, args):
         a, b = args
         r = builder.select(builder.fcmp_ordered(less, a, b), b, a)
         return builder.select(builder.fcmp_unordered("uno", b, b), b, r)
+
     return codegen
 
 
-for _function, _in_place, _name in ((operator.add, operator.iadd, "fadd"), (operator.sub, operator.isub, "fsub"),
-                                    (operator.mul, operator.imul, "fmul"), (operator.truediv, operator.itruediv, "fdiv")):
+for _function, _in_place, _name in (
+    (operator.add, operator.iadd, "fadd"),
+    (operator.sub, operator.isub, "fsub"),
+    (operator.mul, operator.imul, "fmul"),
+    (operator.truediv, operator.itruediv, "fdiv"),
+):
     define(_function, 2, _instruction(_name))
     define(_in_place, 2, _instruction(_name))
 for _function, _name in ((np.abs, "fabs"), (abs, "fabs"), (np.sqrt, "sqrt"), (np.rint, "rint"), (np.floor, "floor")):
@@ -316,8 +339,19 @@ define(operator.neg, 1, _instruction("fneg"))
 define(np.maximum, 2, _extremum("<"))
 define(np.minimum, 2, _extremum(">"))
 define(np.copysign, 2, _named("copysign"))
-for _function, _sign in ((operator.lt, "<"), (operator.le, "<="), (operator.gt, ">"), (operator.ge, ">="), (operator.eq, "==")):
-    define(_function, 2, lambda context, builder, v, args, sign=_sign: builder.fcmp_ordered(sign, *args), lambda v: Mask(v.lanes))
+for _function, _sign in (
+    (operator.lt, "<"),
+    (operator.le, "<="),
+    (operator.gt, ">"),
+    (operator.ge, ">="),
+    (operator.eq, "=="),
+):
+    define(
+        _function,
+        2,
+        lambda context, builder, v, args, sign=_sign: builder.fcmp_ordered(sign, *args),
+        lambda v: Mask(v.lanes),
+    )
 define(operator.ne, 2, lambda context, builder, v, args: builder.fcmp_unordered("!=", *args), lambda v: Mask(v.lanes))
 
 
@@ -350,7 +384,9 @@ def fma(tyctx, a, b, c):
 @intrinsic
 def keep_loop(tyctx):
     """Keep LLVM from unrolling the loop around it: an unrolled register tile spills (82-96 instead of 115 GFLOP/s)."""
+
     def codegen(context, builder, sig, args):
         builder.asm(ir.FunctionType(ir.VoidType(), []), "", "", (), True).attributes.add("convergent")
         return context.get_dummy_value()
+
     return types.void(), codegen

@@ -1,0 +1,105 @@
+"""The README's table of equations: which kernel line, which test. `python docs/equations.py` rewrites it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+BEGIN, END = "<!-- equations:begin -->", "<!-- equations:end -->"
+
+# system, equation, (file, the text that its line begins with), (test file, test)
+ROWS = (
+    (
+        "a, b, c",
+        "z_i = Σ_j w_ij a_j + b_i",
+        ("fastbp/kernels/forward.py", "def forward_layer("),
+        ("tests/test_reference.py", "test_forward_loss_and_backprop_equal_the_naive_loops"),
+    ),
+    (
+        "a, b, c",
+        "a_i = σ(z_i), any σ of the table",
+        ("fastbp/kernels/formulas.py", "def activation_address("),
+        ("tests/test_activations.py", ""),
+    ),
+    (
+        "a",
+        "Z = W X + b, samples as columns; A = g(Z), then a sigmoid",
+        ("fastbp/kernels/forward.py", "def forward_samples("),
+        ("tests/test_reference.py", "test_two_layers_with_samples_as_columns_equal_the_matrix_form"),
+    ),
+    (
+        "a, b",
+        "C = −1/m Σ (y ln a + (1 − y) ln(1 − a))",
+        ("fastbp/losses.py", "def sigmoid_cross_entropy("),
+        ("tests/test_losses.py", ""),
+    ),
+    (
+        "c",
+        "C = ½‖a − t‖², mean over the samples",
+        ("fastbp/losses.py", "def quadratic("),
+        ("tests/test_reference.py", "test_3_4_2_network_with_quadratic_cost_equals_the_chain_rule_by_hand"),
+    ),
+    (
+        "b",
+        "δ^L = ∂C/∂a ⊙ σ'(z^L), the general form",
+        ("fastbp/kernels/formulas.py", "def loss_address("),
+        ("tests/test_reference.py", "test_general_and_special_form_of_the_output_delta_agree"),
+    ),
+    (
+        "b",
+        "δ^L = a − y, the special form",
+        ("fastbp/losses.py", "def sigmoid_cross_entropy_delta("),
+        ("tests/test_reference.py", "test_general_and_special_form_of_the_output_delta_agree"),
+    ),
+    (
+        "a, b, c",
+        "δ_j = Σ_i w_ij δ_i σ'(z_j)",
+        ("fastbp/kernels/backward.py", "def backward_layer("),
+        ("tests/test_gradcheck.py", "test_every_gradient_agrees_with_finite_differences"),
+    ),
+    (
+        "a, b, c",
+        "∂C/∂w_ij = Σ_s δ_si a_sj",
+        ("fastbp/kernels/gradient.py", "def gradient_tile("),
+        ("tests/test_gradcheck.py", "test_every_gradient_agrees_with_finite_differences"),
+    ),
+    (
+        "a, b, c",
+        "∂C/∂b_i = Σ_s δ_si",
+        ("fastbp/kernels/gradient.py", "def gradient_biases("),
+        ("tests/test_gradcheck.py", "test_every_gradient_agrees_with_finite_differences"),
+    ),
+    (
+        "a, b, c",
+        "w_ij ← w_ij − α ∂C/∂w_ij",
+        ("fastbp/kernels/gradient.py", "def descend_tile("),
+        ("tests/test_reference.py", "test_minibatches_with_a_ragged_last_one_equal_the_naive_loops"),
+    ),
+)
+
+
+def place(file: str, text: str, shown: str = "") -> str:
+    """A link to the line of `file` that begins with `text`; it shows file and line unless told."""
+    lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
+    number = next(k for k, line in enumerate(lines, 1) if line.strip().startswith(text))
+    return f"[{shown or f'{Path(file).name}:{number}'}]({file}#L{number})"
+
+
+def table() -> str:
+    """The rows in Markdown."""
+    lines = ["| system | equation | kernel line | test |", "|---|---|---|---|"]
+    for system, equation, kernel, (file, test) in ROWS:
+        shown = place(file, f"def {test}(", test) if test else f"[{Path(file).name}]({file})"
+        lines.append(f"| {system} | {equation} | {place(*kernel)} | {shown} |")
+    return "\n".join(lines)
+
+
+def readme(text: str) -> str:
+    """The README's `text` with the table as it is now."""
+    head, _, rest = text.partition(BEGIN)
+    return f"{head}{BEGIN}\n{table()}\n{END}{rest.partition(END)[2]}"
+
+
+if __name__ == "__main__":
+    path = ROOT / "README.md"
+    path.write_text(readme(path.read_text(encoding="utf-8")), encoding="utf-8")
