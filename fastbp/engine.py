@@ -20,10 +20,11 @@ from fastbp.activations import ACTIVATIONS, SOFTMAX, Activation
 from fastbp.base import BaseNetwork
 from fastbp.derive import Formula, check_derivative, formulas
 from fastbp.inputs import FloatArray
-from fastbp.kernels import epoch
+from fastbp.kernels import epoch, evaluation
 from fastbp.kernels import formulas as compiled
 from fastbp.kernels.few import FEW, few_outputs
 from fastbp.kernels.gradient import DESCEND, STORE, UPDATE
+from fastbp.kernels.parameters import pack_parameters, unpack_parameters
 from fastbp.kernels.plan import Plan, leading, record
 from fastbp.kernels.simd import lanes_of
 from fastbp.kernels.threads import Choice, available, running
@@ -127,9 +128,9 @@ def _blocks(network: BaseNetwork, plan: Plan, X: FloatArray, out: FloatArray, nu
     with running(min(blocks, available(None)) if work(network.sizes) * X.shape[0] > 1e8 else 1) as threads:
         size = min(X.shape[0], threads * epoch.SAMPLES)
         arrays, layers = plan.arrays(size, training="loss" in numbers), plan.layers_for(size)
-        epoch.pack_parameters(arrays["w"], arrays["back"][:0], network.parameters, layers)
+        pack_parameters(arrays["w"], arrays["back"][:0], network.parameters, layers)
         memory = record(arrays, **{"x": X.ctypes.data, **numbers})
-        run = epoch.outputs_parallel if threads > 1 else epoch.outputs_serial
+        run = evaluation.outputs_parallel if threads > 1 else evaluation.outputs_serial
         run(memory, layers, np.arange(X.shape[0]), out.reshape(-1), *_kinds(network.dtype), threads)
 
 
@@ -232,9 +233,9 @@ class Session:
             **_data(network, X, Y, weight),
             **_numbers(rules, network),
         )
-        epoch.pack_parameters(self._arrays["w"], self._arrays["back"], network.parameters, self._layers)
+        pack_parameters(self._arrays["w"], self._arrays["back"], network.parameters, self._layers)
         for name, state in zip(("s", "u"), states, strict=False):
-            epoch.pack_parameters(self._arrays[name], self._arrays["back"][:0], state, self._layers)
+            pack_parameters(self._arrays[name], self._arrays["back"][:0], state, self._layers)
 
     def _spread(self, X: FloatArray) -> FloatArray:
         """X, or a copy with rows padded where a column would fall on few cache sets."""
@@ -278,14 +279,14 @@ class Session:
     def gradient(self) -> FloatArray:
         """The gradient that the last step stored, laid out as the parameters."""
         flat = np.empty_like(self._network.parameters)
-        epoch.unpack_parameters(flat, self._arrays["g"], self._layers)
+        unpack_parameters(flat, self._arrays["g"], self._layers)
         return flat
 
     def sync(self) -> None:
         """Write parameters and optimizer state to the arrays that the user sees."""
-        epoch.unpack_parameters(self._network.parameters, self._arrays["w"], self._layers)
+        unpack_parameters(self._network.parameters, self._arrays["w"], self._layers)
         for name, state in zip(("s", "u"), self._states, strict=False):
-            epoch.unpack_parameters(state, self._arrays[name], self._layers)
+            unpack_parameters(state, self._arrays[name], self._layers)
 
     def close(self) -> None:
         """Let the data and the buffers go."""

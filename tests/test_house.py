@@ -21,21 +21,23 @@ FLOORS = (
     ("kernels.jit",),
     ("kernels.emit",),
     ("kernels.simd",),
-    ("kernels.vecmath", "kernels.tile"),
+    ("kernels.vecmath", "kernels.tile", "kernels.memory"),
     ("kernels.panels", "expressions"),
-    ("schedules", "inputs", "history", "progress", "rules", "dropout"),
-    ("activations", "optimizers"),
+    ("schedules", "inputs", "history", "progress", "rules", "dropout", "callbacks"),
+    ("activations", "optimizers", "metrics"),
     ("losses", "initializers"),
     ("derive",),
     ("kernels.formulas", "kernels.dropout"),
     ("kernels.forward", "kernels.backward", "kernels.gradient", "kernels.few", "base"),
+    ("feeding",),
     ("kernels.rules", "fitting", "gradcheck"),
-    ("kernels.epoch",),
-    ("kernels.plan",),
+    ("kernels.epoch", "kernels.parameters"),
+    ("kernels.evaluation", "kernels.plan"),
     ("engine",),
     ("network", "reference"),
     ("trainer",),
-    ("checkpoint", "callbacks", "estimators", "interchange", "compat"),
+    ("warming", "configuration"),
+    ("checkpoint", "estimators", "interchange", "compat"),
 )
 FLOOR = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}
 # Whoever imports these two takes the whole package; the package's own modules do not.
@@ -43,7 +45,8 @@ ROOFS = {"": len(FLOORS), "__main__": len(FLOORS) + 1}
 
 # What the compiled path alone may use: the NumPy twin reaches none of it, not even through others.
 COMPILED = {"engine", "network", "trainer"} | {
-    f"kernels.{name}" for name in ("tile", "panels", "formulas", "forward", "backward", "gradient", "epoch")
+    f"kernels.{name}"
+    for name in ("tile", "panels", "formulas", "forward", "backward", "gradient", "rules", "epoch", "evaluation", "few")
 }
 
 # Third-party packages that a module may import at its top; elsewhere only NumPy, Numba and Numba's llvmlite.

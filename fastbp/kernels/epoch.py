@@ -8,8 +8,6 @@ No array of gradients is stored, and every sum runs in one order, so the bits ar
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 import numpy as np
 from numba import prange
 
@@ -18,7 +16,7 @@ from fastbp.kernels.formulas import call_loss, row_max
 from fastbp.kernels.forward import forward_samples
 from fastbp.kernels.gradient import gradient_layers
 from fastbp.kernels.jit import entry, inner
-from fastbp.kernels.panels import pack, pack_back, unpack
+from fastbp.kernels.memory import opened
 from fastbp.kernels.rules import apply_layers, limit_layers, norm
 from fastbp.kernels.simd import (
     at,
@@ -33,128 +31,8 @@ from fastbp.kernels.simd import (
     store,
 )
 
-# One row a layer; `weights`, `biases`, `back`, `outputs` are offsets in numbers into the buffers w, w, back and a or d.
-LAYER = np.dtype(
-    [
-        (name, np.int64)
-        for name in (
-            "n_in",
-            "n_out",
-            "lead_in",
-            "lead",
-            "weights",
-            "biases",
-            "back",
-            "outputs",
-            "activation",
-            "parameters",
-        )
-    ]
-)
-
-# One record: addresses of the buffers, then numbers.
-MEMORY = np.dtype(
-    [
-        (name, np.int64)
-        for name in (
-            "w",
-            "back",
-            "s",
-            "u",
-            "g",
-            "a",
-            "d",
-            "y",
-            "weight",
-            "cost",
-            "right",
-            "same",
-            "zeros",
-            "scratch",
-            "x",
-            "targets",
-            "labels",
-            "sample_weight",
-            "update",
-            "loss",
-            "ending",
-            "count_right",
-            "binary",
-            "at_zero",
-            "shaped",
-            "seed",
-            "drop_below",
-            "step",
-        )
-    ]
-    + [
-        (name, np.float64)
-        for name in ("l1", "l2", "clip_value", "clip_norm", "max_norm", "drop_scale", "sharp", "spread")
-    ]
-)
-
 # Samples that go forward and back together: their a and δ should stay in the L2 cache.
 SAMPLES = 64
-
-
-class Memory(NamedTuple):
-    """The buffers of a fit as pointers, and what is the same for all its steps."""
-
-    w: Any
-    back: Any
-    s: Any
-    u: Any
-    g: Any
-    a: Any
-    d: Any
-    y: Any
-    weight: Any
-    cost: Any
-    right: Any
-    same: Any
-    zeros: Any
-    scratch: Any
-    update: Any
-    loss: Any
-    ending: Any
-    shaped: Any
-    l1: Any
-    l2: Any
-    clip_value: Any
-    seed: Any
-    drop_below: Any
-    drop_scale: Any
-
-
-@inner
-def opened(record, floats, doubles, integers):
-    """The record's addresses as pointers of the types of `floats`, `doubles`, `integers`."""
-    return Memory(
-        pointer_from(record.w, floats),
-        pointer_from(record.back, floats),
-        pointer_from(record.s, floats),
-        pointer_from(record.u, floats),
-        pointer_from(record.g, floats),
-        pointer_from(record.a, floats),
-        pointer_from(record.d, floats),
-        pointer_from(record.y, floats),
-        pointer_from(record.weight, floats),
-        pointer_from(record.cost, doubles),
-        pointer_from(record.right, integers),
-        pointer_from(record.same, integers),
-        pointer_from(record.zeros, floats),
-        pointer_from(record.scratch, floats),
-        record.update,
-        record.loss,
-        record.ending,
-        record.shaped,
-        record.l1,
-        record.l2,
-        record.clip_value,
-        record.seed,
-        record.drop_below,
-        record.drop_scale,
-    )
 
 
 # ------------------------------------------------------------------ loop 1: samples
@@ -361,69 +239,3 @@ TRAIN = {
     for ruled in (False, True)
     for parallel in (False, True)
 }
-
-
-# ------------------------------------------------------------------ without training
-@inner
-def output_share(record, layers, rows, n, out, t, threads, floats, doubles):
-    """Thread t's blocks of samples forward through all layers: a^L into `out`, or costs where it has no room."""
-    memory, last = opened(record, floats, doubles, rows), layers[len(layers) - 1]
-    x, s0 = pointer_from(record.x, floats), t * SAMPLES
-    for block in range(t * SAMPLES, n, threads * SAMPLES):
-        m = min(SAMPLES, n - block)
-        forward_samples(memory, layers, x, at(rows, block - s0), 0, s0, s0 + m)
-        if record.loss != 0:
-            delta_output(memory, record, last, at(rows, block - s0), s0, s0 + m, 1.0)
-            for s in range(s0, s0 + m):
-                out[block - s0 + s] = memory.cost[s] * memory.weight[s]
-        else:
-            for s in range(s0, s0 + m):
-                for i in range(last.n_out):
-                    out[(block - s0 + s) * last.n_out + i] = memory.a[last.outputs + s * last.lead + i]
-
-
-def outputs(records, layers, rows, out, floats, doubles, threads):
-    """a^L of the rows of the data into `out` (n, n_L), or v_s C_s into `out` (n,) where the record names a loss."""
-    for t in prange(threads):
-        output_share(
-            records[0],
-            layers,
-            pointer(rows),
-            len(rows),
-            pointer(out),
-            np.int64(t),
-            threads,
-            pointer(floats),
-            pointer(doubles),
-        )
-
-
-outputs_serial = entry(outputs, "outputs_serial")
-outputs_parallel = entry(outputs, "outputs_parallel", parallel=True)
-
-
-# ------------------------------------------------------------------ between flat parameters and panels
-def to_panels(w, back, flat, layers):
-    """Panels, and those that backward reads where `back` has room, from the flat parameters."""
-    for l in range(len(layers)):
-        layer = layers[l]
-        W = at(pointer(flat), layer.parameters)
-        pack(at(pointer(w), layer.weights), W, layer.n_out, layer.n_in)
-        if layer.back >= 0 and len(back) > 0:
-            pack_back(at(pointer(back), layer.back), W, layer.n_out, layer.n_in)
-        for i in range(layer.n_out):
-            w[layer.biases + i] = W[layer.n_out * layer.n_in + i]
-
-
-def from_panels(flat, w, layers):
-    """The flat parameters from panels."""
-    for l in range(len(layers)):
-        layer = layers[l]
-        W = at(pointer(flat), layer.parameters)
-        unpack(W, at(pointer(w), layer.weights), layer.n_out, layer.n_in)
-        for i in range(layer.n_out):
-            W[layer.n_out * layer.n_in + i] = w[layer.biases + i]
-
-
-pack_parameters = entry(to_panels, "pack_parameters")
-unpack_parameters = entry(from_panels, "unpack_parameters")

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastbp.kernels.epoch import LAYER, MEMORY
 from fastbp.kernels.gradient import BLOCK
+from fastbp.kernels.memory import LAYER, MEMORY
 from fastbp.kernels.panels import padded
 from fastbp.kernels.simd import lanes_of
 

@@ -1,0 +1,33 @@
+"""Between the user's flat parameters and the panels of all layers."""
+
+from __future__ import annotations
+
+from fastbp.kernels.jit import entry
+from fastbp.kernels.panels import pack, pack_back, unpack
+from fastbp.kernels.simd import at, pointer
+
+
+def to_panels(w, back, flat, layers):
+    """Panels, and those that backward reads where `back` has room, from the flat parameters."""
+    for l in range(len(layers)):
+        layer = layers[l]
+        W = at(pointer(flat), layer.parameters)
+        pack(at(pointer(w), layer.weights), W, layer.n_out, layer.n_in)
+        if layer.back >= 0 and len(back) > 0:
+            pack_back(at(pointer(back), layer.back), W, layer.n_out, layer.n_in)
+        for i in range(layer.n_out):
+            w[layer.biases + i] = W[layer.n_out * layer.n_in + i]
+
+
+def from_panels(flat, w, layers):
+    """The flat parameters from panels."""
+    for l in range(len(layers)):
+        layer = layers[l]
+        W = at(pointer(flat), layer.parameters)
+        unpack(W, at(pointer(w), layer.weights), layer.n_out, layer.n_in)
+        for i in range(layer.n_out):
+            W[layer.n_out * layer.n_in + i] = w[layer.biases + i]
+
+
+pack_parameters = entry(to_panels, "pack_parameters")
+unpack_parameters = entry(from_panels, "unpack_parameters")
