@@ -4,60 +4,31 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastbp import inputs
-from fastbp.base import BaseNetwork, Canonical
+from fastbp.base import BaseNetwork
+from fastbp.callbacks import methods
 from fastbp.checks import check_count
+from fastbp.feeding import Arrays, Batches, Part, Session, Stream, class_weights, weigh_classes
 from fastbp.history import History
 from fastbp.inputs import FloatArray
 from fastbp.losses import LOSSES
+from fastbp.metrics import named_metrics
 from fastbp.optimizers import SGD, Optimizer, get_optimizer
 from fastbp.progress import Progress
 from fastbp.rules import Rules
 
-# Ctrl-C is answered between two chunks: 0.1 s each leaves room for one that takes longer than the last did.
-_CHUNK_SECONDS = 0.1
-_GROWTH = 8
-
-_EVENTS = ("on_train_begin", "on_epoch_end", "on_train_end")
 _DEFAULT_OPTIMIZER = SGD()
 
-
-class Session(Protocol):
-    """Training on one data set, from `BaseTrainer._open` to `close`; it may keep parameters in a form of its own."""
-
-    def run(self, rows: NDArray[np.int64], step: int) -> tuple[float, int, int]:
-        """Train on consecutive minibatches of `rows`, the last of which may be smaller.
-
-        Parameters
-        ----------
-        rows : ndarray of int64
-            Rows of the data.
-        step : int
-            Updates that all fits of this trainer made before.
-
-        Returns
-        -------
-        loss_sum : float
-            Σ_s v_s C_s, each before the update that its minibatch makes.
-        correct : int
-            How many samples got the right label, likewise.
-        samples : int
-            len(rows).
-        """
-
-    def sync(self) -> None:
-        """Make the network's parameters and the optimizer's state current."""
-
-    def close(self) -> None:
-        """Give back what the session holds."""
+class DivergenceError(FloatingPointError):
+    """The loss is no longer finite."""
 
 
 class BaseTrainer(ABC):
@@ -144,20 +115,21 @@ class BaseTrainer(ABC):
         if rules.dropout:
             rules = replace(rules, dropout_seed=int(self.rng.integers(2**32, dtype=np.uint32)))
         self.rules = rules
-        self.steps = 0
+        self.steps = self.epochs = 0
         self.optimizer_state = tuple(np.zeros_like(network.parameters) for _ in range(self.optimizer.states))
         self.history = History()
 
-    def fit(
+    def fit(  # noqa: PLR0913 - what a fit takes, each named where it is given
         self,
-        X: ArrayLike,
-        Y: ArrayLike,
+        X: ArrayLike | Iterable[Any],
+        Y: ArrayLike | None = None,
         epochs: int = 1,
         validation_data: Sequence[ArrayLike] | None = None,
         callbacks: Iterable[Any] = (),
         progress: bool | None = False,
         sample_weight: ArrayLike | None = None,
         class_weight: Mapping[int, float] | Sequence[float] | None = None,
+        metrics: Iterable[Any] = (),
     ) -> History:
         """Train for a number of epochs.
 
@@ -166,8 +138,10 @@ class BaseTrainer(ABC):
 
         Parameters
         ----------
-        X : array_like (n_samples, n_0)
-            One sample a row.
+        X : array_like (n_samples, n_0), or iterable of (X, Y) or (X, Y, sample_weight)
+            One sample a row. A numpy.memmap in the network's dtype is read where it lies. Batches of an iterable (no Y
+            then) are minibatches as they come, whatever `batch_size` and `shuffle` are; one after the other is held
+            in memory. A generator serves one epoch.
         Y : array_like (n_samples, n_L) or integers (n_samples,)
             Targets, or labels 0..n_L-1 where the loss takes them.
         epochs : int
@@ -175,9 +149,8 @@ class BaseTrainer(ABC):
         validation_data : (X, Y) or (X, Y, sample_weight), optional
             Evaluated after each epoch.
         callbacks : iterable of objects
-            With any of the methods ``on_train_begin(trainer)``, ``on_epoch_end(trainer, epoch, logs)`` (epochs count
-            from 1; True ends training) and ``on_train_end(trainer)``. Parameters are current in all of them, and may
-            be changed in the first and the last.
+            With any of the methods of `fastbp.callbacks.Callback`. Parameters are current in all of them, and may be
+            changed at the begin and at the end of training.
         progress : bool, optional
             Whether to show a progress bar; None shows it where standard error is a terminal.
         sample_weight : array_like (n_samples,), optional
@@ -185,6 +158,10 @@ class BaseTrainer(ABC):
         class_weight : mapping or sequence, optional
             A weight for each label, 1 for those a mapping leaves out, by which v_s is multiplied. Validation has the
             weights of its own only.
+        metrics : iterable of str or callable
+            "accuracy", "top_5" (or another k), "r2", "mae" or functions (y_true, a) -> float of the targets as they
+            were given and a^L, all without weights: measured on the validation data after each epoch, as "val_" and
+            the name.
 
         Returns
         -------
@@ -194,26 +171,30 @@ class BaseTrainer(ABC):
         Raises
         ------
         TypeError, ValueError
-            If an argument is not as described; nothing has changed then.
+            If an argument is not as described; nothing has changed then, unless it is a batch that comes later.
         FloatingPointError
             If the loss is no longer finite; parameters are left as they are then.
         """
-        by_class = class_weights(class_weight, self.network)
-        data = weigh_classes(self.network, self.network.canonical(X, Y, sample_weight), by_class)
-        validation = self._validation(validation_data)
         epochs = check_count("epochs", epochs)
-        begin, end_of_epoch, end = _methods(callbacks)
+        source = self._source(X, Y, epochs, sample_weight, class_weights(class_weight, self.network))
+        validation = self._validation(validation_data, metrics)
+        begin, end_of_epoch, on_divergence, end = methods(callbacks)
         self.history = History()
         for on_train_begin in begin:
             on_train_begin(self)
         try:
-            session = self._open(*data)
+            source.open()
             try:
-                with Progress(progress, epochs * data[0].shape[0]) as bar:
-                    self._run(session, data[0].shape[0], epochs, validation, end_of_epoch, bar)
+                with Progress(progress, None if source.n_samples is None else epochs * source.n_samples) as bar:
+                    self._run(source, epochs, validation, end_of_epoch, bar)
+            except DivergenceError as error:
+                source.sync()
+                borne = [heed(self, error) for heed in on_divergence]
+                if not any(borne):
+                    raise
             finally:
-                session.sync()
-                session.close()
+                source.sync()
+                source.close()
         finally:
             for on_train_end in end:
                 on_train_end(self)
@@ -239,7 +220,7 @@ class BaseTrainer(ABC):
         data = self.network.canonical(X, Y, sample_weight)
         loss_sum, _, n_samples = self._update(*data)
         if not math.isfinite(loss_sum):
-            raise FloatingPointError(self._diverged(loss_sum, f"step {self.steps + 1}"))
+            raise self._diverged(loss_sum, f"step {self.steps + 1}")
         return loss_sum / n_samples
 
     @abstractmethod
@@ -254,7 +235,7 @@ class BaseTrainer(ABC):
 
     def _update(
         self, X: FloatArray, Y: FloatArray | NDArray[np.int64], weight: FloatArray | None
-    ) -> tuple[float, int, int]:
+    ) -> Part:
         """Make one update with one minibatch, none if its loss is not finite; return what `Session.run` does."""
         session = self._open(X, Y, weight, X.shape[0])
         try:
@@ -266,67 +247,83 @@ class BaseTrainer(ABC):
             session.close()
         return result
 
+    def _source(
+        self, X: Any, Y: ArrayLike | None, epochs: int, sample_weight: ArrayLike | None, by_class: FloatArray | None
+    ) -> Arrays | Stream:
+        if Y is not None:
+            data = self.network.canonical(X, Y, sample_weight)
+            return Arrays(self, weigh_classes(self.network, data, by_class))
+        if sample_weight is not None:
+            raise ValueError("sample_weight is for arrays; batches bring their own: (X, Y, sample_weight)")
+        return Stream(self, Batches(self.network, X, epochs, by_class))
+
     def _run(
         self,
-        session: Session,
-        n_samples: int,
+        source: Arrays | Stream,
         epochs: int,
-        validation: Canonical | None,
+        validation: Callable[[], dict[str, float]] | None,
         end_of_epoch: list[Any],
         bar: Progress,
     ) -> None:
-        chunk = _Chunk(self.batch_size)
         for epoch in range(1, epochs + 1):
             start = perf_counter()
-            logs = self._epoch(session, n_samples, chunk, bar, f"epoch {epoch}/{epochs}")
+            logs = self._epoch(source.parts(), bar, f"epoch {epoch}/{epochs}")
             if validation is not None or end_of_epoch:
-                session.sync()
+                source.sync()
             if validation is not None:
-                logs |= self._validate(*validation)
+                logs |= validation()
             logs["seconds"] = perf_counter() - start
             self.history.append(logs)
+            self.epochs += 1
+            for schedule in _schedules(self.optimizer):
+                schedule.on_epoch(logs.get("val_loss", logs["loss"]))
             stops = [on_epoch_end(self, epoch, logs) for on_epoch_end in end_of_epoch]
             if any(stops):
                 break
 
-    def _epoch(self, session: Session, n_samples: int, chunk: _Chunk, bar: Progress, title: str) -> dict[str, float]:
-        rows = self.rng.permutation(n_samples) if self.shuffle else np.arange(n_samples)
+    def _epoch(self, parts: Iterable[Part], bar: Progress, title: str) -> dict[str, float]:
         loss_sum, correct, done = 0.0, 0, 0
-        while done < n_samples:
-            start = perf_counter()
-            part = rows[done : done + chunk.minibatches * self.batch_size]
-            part_loss, part_correct, part_samples = session.run(part, self.steps)
-            self.steps += -(-part_samples // self.batch_size)
-            chunk.adapt(part_samples, perf_counter() - start)
+        for part_loss, part_correct, part_samples in parts:
             loss_sum, correct, done = loss_sum + part_loss, correct + part_correct, done + part_samples
             if not math.isfinite(loss_sum):
-                raise FloatingPointError(self._diverged(loss_sum, title))
+                raise self._diverged(loss_sum, title)
             logs = self._logs(loss_sum / done, correct, done)
             bar.update(part_samples, f"{title}, " + ", ".join(f"{name} {value:.4f}" for name, value in logs.items()))
         return logs
 
-    def _validation(self, validation_data: Sequence[ArrayLike] | None) -> Canonical | None:
+    def _validation(
+        self, validation_data: Sequence[ArrayLike] | None, metrics: Iterable[Any]
+    ) -> Callable[[], dict[str, float]] | None:
+        """Return a function that measures the validation data."""
         if validation_data is None:
+            if metrics != () and named_metrics(metrics, np.empty((0, 0)), (), 0, None):
+                raise ValueError("metrics are measured on validation_data, which is missing")
             return None
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
             kind = type(validation_data).__name__
             raise TypeError(f"validation_data must be (X, Y) or (X, Y, sample_weight), got {kind}")
+        net = self.network
         X, Y, weight = (*validation_data, None)[:3]
-        names = ("validation_data[0]", "validation_data[1]")
-        return self.network.canonical(X, Y, weight, names=names)
+        data = net.canonical(X, Y, weight, names=("validation_data[0]", "validation_data[1]"))
+        counted = net.count_correct if net.classifies else None
+        measures = named_metrics(metrics, data[1], Y, net.sizes[-1], counted)
 
-    def _validate(
-        self, X: FloatArray, Y: FloatArray | NDArray[np.int64], weight: FloatArray | None
-    ) -> dict[str, float]:
-        loss, correct = self.network._evaluate(X, Y, weight)
-        return {f"val_{name}": value for name, value in self._logs(loss, correct, X.shape[0]).items()}
+        def measure() -> dict[str, float]:
+            loss, correct = net._evaluate(*data)
+            logs = self._logs(loss, correct, data[0].shape[0])
+            if measures:
+                a = net._forward(data[0])
+                logs |= {name: function(a) for name, function in measures.items()}
+            return {f"val_{name}": value for name, value in logs.items()}
+
+        return measure
 
     def _logs(self, loss: float, correct: int, n_samples: int) -> dict[str, float]:
         return {"loss": loss, "accuracy": correct / n_samples} if self.network.classifies else {"loss": loss}
 
-    def _diverged(self, loss: float, when: str) -> str:
+    def _diverged(self, loss: float, when: str) -> DivergenceError:
         learning_rate = self.optimizer.rate(max(self.steps - 1, 0))
-        return (
+        return DivergenceError(
             f"the loss is {loss} in {when} at learning_rate {learning_rate:g}; "
             "try a smaller learning_rate, or inputs scaled to about -1..1"
         )
@@ -340,51 +337,10 @@ class BaseTrainer(ABC):
         )
 
 
-def class_weights(weights: Any, network: BaseNetwork) -> FloatArray | None:
-    """Return one weight for each label of a network, in its dtype; None stays None."""
-    if weights is None:
-        return None
-    n_classes = network.n_classes
-    if n_classes == 0:
-        raise ValueError(f"class_weight is for losses that take labels, the network has {network.loss_function.name!r}")
-    expected = f"class_weight must have a number >= 0 for each of the labels 0..{n_classes - 1}"
-    if isinstance(weights, Mapping):
-        strange = [label for label in weights if label not in range(n_classes)]
-        if strange:
-            raise ValueError(f"{expected}, got the label {strange[0]!r}")
-        weights = [weights.get(label, 1.0) for label in range(n_classes)]
-    if isinstance(weights, str) or np.shape(weights) != (n_classes,):
-        raise ValueError(f"{expected}, got {weights!r}")
-    return inputs.sample_weights(weights, n_classes, network.dtype, "class_weight")
-
-
-def weigh_classes(network: BaseNetwork, data: Canonical, by_class: FloatArray | None) -> Canonical:
-    """Return the data with the weight of each sample's label as (another factor of) its own weight."""
-    if by_class is None:
-        return data
-    X, Y, weight = data
-    factors = by_class[network.labels_of(Y)]
-    return X, Y, factors if weight is None else weight * factors
-
-
-class _Chunk:
-    """How many minibatches take about `_CHUNK_SECONDS`: measured, beginning with one."""
-
-    def __init__(self, batch_size: int) -> None:
-        self.minibatches = 1
-        self._batch_size = batch_size
-
-    def adapt(self, n_samples: int, seconds: float) -> None:
-        fitting = _CHUNK_SECONDS * n_samples / (self._batch_size * max(seconds, 1e-9))
-        self.minibatches = max(1, int(min(fitting, _GROWTH * self.minibatches)))
-
-
-def _methods(callbacks: Iterable[Any]) -> list[list[Any]]:
-    """Return the callbacks' methods, one list for each event."""
-    if not isinstance(callbacks, Iterable):
-        raise TypeError(f"callbacks must be a list of callbacks, got {callbacks!r}")
-    callbacks = list(callbacks)
-    for callback in callbacks:
-        if not any(callable(getattr(callback, event, None)) for event in _EVENTS):
-            raise TypeError(f"callbacks holds {callback!r}, which has none of the methods {', '.join(_EVENTS)}")
-    return [[getattr(callback, event) for callback in callbacks if hasattr(callback, event)] for event in _EVENTS]
+def _schedules(optimizer: Optimizer) -> Iterator[Any]:
+    """Those schedules of the learning rate, one in the other, that want to know of epochs."""
+    schedule: Any = optimizer.learning_rate
+    while callable(schedule):
+        if hasattr(schedule, "on_epoch"):
+            yield schedule
+        schedule = getattr(schedule, "schedule", None)

@@ -16,8 +16,8 @@ class Progress:
     ----------
     shown : bool or None
         None shows it where standard error is a terminal.
-    n_samples : int
-        How many samples all epochs take.
+    n_samples : int or None
+        How many samples all epochs take; None if that is not known.
 
     Examples
     --------
@@ -25,7 +25,7 @@ class Progress:
     ...     progress.update(32, "epoch 1/1, loss 0.693")
     """
 
-    def __init__(self, shown: bool | None, n_samples: int) -> None:
+    def __init__(self, shown: bool | None, n_samples: int | None) -> None:
         self._bar = _open_bar(n_samples) if (sys.stderr.isatty() if shown is None else shown) else None
         self._pending = 0
         self._last = perf_counter()
@@ -53,7 +53,7 @@ class Progress:
 class _Line:
     """What is used of tqdm's bar, as one line that is written over."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int | None) -> None:
         self._total, self._done, self._text = total, 0, ""
         self._start = perf_counter()
 
@@ -63,7 +63,8 @@ class _Line:
     def update(self, n: int) -> None:
         self._done += n
         rate = self._done / max(perf_counter() - self._start, 1e-9)
-        line = f"{self._done / self._total:4.0%}, {rate:,.0f} samples/s, {self._text}"
+        share = f"{self._done / self._total:4.0%}" if self._total else f"{self._done:,} samples"
+        line = f"{share}, {rate:,.0f} samples/s, {self._text}"
         sys.stderr.write(f"\r{line:<78}")
         sys.stderr.flush()
 
@@ -71,7 +72,7 @@ class _Line:
         sys.stderr.write("\n")
 
 
-def _open_bar(n_samples: int) -> Any:
+def _open_bar(n_samples: int | None) -> Any:
     try:
         from tqdm import tqdm
     except ImportError:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from networks import make_data, make_labels, make_network, make_samples, make_trainer, relative_error
 
-from fastbp import fitting
+from fastbp.feeding import Chunk
 from fastbp.optimizers import OPTIMIZERS, SGD
 
 
@@ -76,7 +76,7 @@ def test_chunks_are_whole_minibatches_and_steps_count_on(implementation, monkeyp
 
 
 def test_a_chunk_grows_to_a_tenth_of_a_second_and_shrinks_again():
-    chunk = fitting._Chunk(batch_size=10)
+    chunk = Chunk(batch_size=10)
     taken = []
     for seconds_per_minibatch in (1e-4,) * 6 + (0.02,) * 3 + (10.0,) * 2:
         taken.append(chunk.minibatches)

@@ -199,7 +199,7 @@ def test_smoothed_labels_are_targets_between(implementation, sizes, output, labe
 
 def test_label_smoothing_is_for_the_cross_entropy(implementation):
     net = make_network(implementation, [3, 2], output="sigmoid", loss="quadratic")
-    with pytest.raises(ValueError, match="label_smoothing is for the loss 'cross_entropy', .* has 'quadratic'"):
+    with pytest.raises(ValueError, match=r"label_smoothing is for the loss 'cross_entropy', .* has 'quadratic'"):
         implementation.Trainer(net, label_smoothing=0.1)
 
 
