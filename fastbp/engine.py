@@ -124,9 +124,9 @@ def costs(network: BaseNetwork, X: FloatArray, Y: Targets, weight: FloatArray | 
 
 
 def _blocks(network: BaseNetwork, plan: Plan, X: FloatArray, out: FloatArray, numbers: dict[str, float]) -> None:
-    blocks = -(-X.shape[0] // epoch.SAMPLES)
+    blocks = -(-X.shape[0] // evaluation.SAMPLES)
     with running(min(blocks, available(None)) if work(network.sizes) * X.shape[0] > 1e8 else 1) as threads:
-        size = min(X.shape[0], threads * epoch.SAMPLES)
+        size = min(X.shape[0], threads * evaluation.SAMPLES)
         arrays, layers = plan.arrays(size, training="loss" in numbers), plan.layers_for(size)
         pack_parameters(arrays["w"], arrays["back"][:0], network.parameters, layers)
         memory = record(arrays, **{"x": X.ctypes.data, **numbers})
@@ -228,7 +228,7 @@ class Session:
             self._arrays,
             loss=_loss(network),
             ending=ending,
-            shaped=shaped,
+            shaped=shaped, together=plan.together(self._batch),
             update=0 if optimizer is None or in_registers else _update(optimizer, dtype),
             **_data(network, X, Y, weight),
             **_numbers(rules, network),

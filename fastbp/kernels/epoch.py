@@ -31,9 +31,6 @@ from fastbp.kernels.simd import (
     store,
 )
 
-# Samples that go forward and back together: their a and δ should stay in the L2 cache.
-SAMPLES = 64
-
 
 # ------------------------------------------------------------------ loop 1: samples
 @inner
@@ -109,8 +106,8 @@ def sample_share(record, layers, rows, m, step, t, threads, floats, doubles):
     memory = opened(record, floats, doubles, rows)
     x, share = pointer_from(record.x, floats), (m + threads - 1) // threads
     end, v = min(m, t * share + share), 1.0 / m
-    for s in range(min(m, t * share), end, SAMPLES):
-        s1 = min(end, s + SAMPLES)
+    for s in range(min(m, t * share), end, record.together):
+        s1 = min(end, s + record.together)
         forward_samples(memory, layers, x, rows, step, s, s1)
         delta_output(memory, record, layers[len(layers) - 1], rows, s, s1, v)
         backward_samples(memory, layers, s, s1)

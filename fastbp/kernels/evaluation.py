@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from fastbp.kernels.epoch import SAMPLES, delta_output
+from fastbp.kernels.epoch import delta_output
 from fastbp.kernels.forward import forward_samples
 from fastbp.kernels.jit import entry, inner
 from fastbp.kernels.memory import opened
 from fastbp.kernels.simd import at, pointer, pointer_from
+
+# Samples that go forward together: for so many the weights are read once, whatever cache they are in.
+SAMPLES = 256
 
 
 @inner

@@ -27,10 +27,9 @@ from fastbp.kernels.tile import (
 )
 
 DESCEND, UPDATE, STORE = 0, 1, 2
-# Samples a pass: their strips of δ (128 x 128 bytes) and 8 columns of a (128 cache lines) share a 48 KiB L1 cache.
-SAMPLES = 128
-# Inputs j whose gradient waits in L1 for the optimizer's formula: 64 strips of 128 bytes.
-BLOCK = 64
+# Samples a pass and inputs j a block: their strips of δ (128 x 128 bytes) and columns of a (128 x 2 cache lines) share
+# a 48 KiB L1 cache, while the block's weights (32 strips) stay there from pass to pass.
+SAMPLES, BLOCK = 128, 32
 
 
 @inlined
@@ -85,14 +84,17 @@ def descend_tile(memory, layer, x, index, lead_x, p, j, rows_left, s0, s1, last,
 @inner
 def descend_panel(memory, layer, x, index, lead_x, m, p, j0, j1, eta, zero):
     """w_ij ← w_ij − η Σ_s δ_si a_sj for one panel of i and j in [j0, j1)."""
-    down, whole = splat(-eta), j0 + (j1 - j0) // TRANSPOSED * TRANSPOSED
-    for s in range(0, m, SAMPLES):
-        s1 = min(m, s + SAMPLES)
-        last = layer.back >= 0 and s1 == m
-        for j in range(j0, whole, TRANSPOSED):
-            descend_tile(memory, layer, x, index, lead_x, p, j, TRANSPOSED - 1, s, s1, last, down, zero)
-        if whole < j1:
-            descend_tile(memory, layer, x, index, lead_x, p, whole, j1 - 1 - whole, s, s1, last, down, zero)
+    down = splat(-eta)
+    for block in range(j0, j1, BLOCK):
+        end = min(j1, block + BLOCK)
+        whole = block + (end - block) // TRANSPOSED * TRANSPOSED
+        for s in range(0, m, SAMPLES):
+            s1 = min(m, s + SAMPLES)
+            last = layer.back >= 0 and s1 == m
+            for j in range(block, whole, TRANSPOSED):
+                descend_tile(memory, layer, x, index, lead_x, p, j, TRANSPOSED - 1, s, s1, last, down, zero)
+            if whole < end:
+                descend_tile(memory, layer, x, index, lead_x, p, whole, end - 1 - whole, s, s1, last, down, zero)
 
 
 @inner
@@ -115,18 +117,21 @@ def mirror_panel(memory, layer, p, j0, j1, zero):
 
 
 @inner
-def update_panel(memory, layer, x, index, lead_x, m, p, j0, j1, h, scratch, zero):
-    """The optimizer's formula on one panel of i and j in [j0, j1), a block of inputs at a time."""
+def store_or_update_panel(memory, layer, x, index, lead_x, m, p, j0, j1, h, scratch, zero):
+    """One panel of i and j in [j0, j1), a block of inputs at a time: the gradient stored or followed."""
     panel, width = layer.weights + p * layer.n_in, len(zero) * lanes_in(memory.w)
     for block in range(j0, j1, BLOCK):
         end = min(j1, block + BLOCK)
-        store_panel(scratch, x, index, lead_x, at(memory.d, layer.outputs + p), layer.lead, m, block, end, zero)
-        o, n = panel + block * width, (end - block) * width
+        o, n, g = panel + block * width, (end - block) * width, scratch
+        if memory.ending == STORE:
+            g = at(memory.g, o)
+        store_panel(g, x, index, lead_x, at(memory.d, layer.outputs + p), layer.lead, m, block, end, zero)
         if memory.shaped:
-            shape_gradient(memory, scratch, at(memory.w, o), n, memory.l1, memory.l2)
-        call_update(memory.update, at(memory.w, o), scratch, at(memory.s, o), at(memory.u, o), h, n)
-        if layer.back >= 0:
-            mirror_panel(memory, layer, p, block, end, zero)
+            shape_gradient(memory, g, at(memory.w, o), n, memory.l1, memory.l2)
+        if memory.ending == UPDATE:
+            call_update(memory.update, at(memory.w, o), g, at(memory.s, o), at(memory.u, o), h, n)
+            if layer.back >= 0:
+                mirror_panel(memory, layer, p, block, end, zero)
 
 
 @inner
@@ -134,14 +139,8 @@ def gradient_panel(memory, layer, x, index, lead_x, m, p, j0, j1, h, scratch, ze
     """One panel of a layer's weights, by the ending that is asked for."""
     if memory.ending == DESCEND:
         descend_panel(memory, layer, x, index, lead_x, m, p, j0, j1, h[0], zero)
-    elif memory.ending == UPDATE:
-        update_panel(memory, layer, x, index, lead_x, m, p, j0, j1, h, scratch, zero)
     else:
-        width = len(zero) * lanes_in(memory.w)
-        o = layer.weights + p * layer.n_in + j0 * width
-        store_panel(at(memory.g, o), x, index, lead_x, at(memory.d, layer.outputs + p), layer.lead, m, j0, j1, zero)
-        if memory.shaped:
-            shape_gradient(memory, at(memory.g, o), at(memory.w, o), (j1 - j0) * width, memory.l1, memory.l2)
+        store_or_update_panel(memory, layer, x, index, lead_x, m, p, j0, j1, h, scratch, zero)
 
 
 @inner

@@ -61,6 +61,7 @@ MEMORY = np.dtype(
             "seed",
             "drop_below",
             "step",
+            "together",
         )
     ]
     + [

@@ -19,7 +19,8 @@ from fastbp.kernels.panels import padded
 from fastbp.kernels.simd import lanes_of
 
 _LINE = 64
-_HUGE = 4 << 20
+# Weights that share an L2 cache of 1 MiB with the a and δ of so many samples.
+_SMALL, _FEW = 1 << 19, 64
 
 
 def aligned(n: int, dtype: Any) -> NDArray[Any]:
@@ -106,6 +107,14 @@ class Plan:
         for name, kept in (("s", states > 0), ("u", states > 1)):
             arrays[name] = aligned(self.n_panels, self.dtype) if kept else arrays["scratch"]
         return arrays
+
+    def together(self, n_samples: int) -> int:
+        """How many of `n_samples` go forward and back together.
+
+        Few, so that their a and δ stay in the L2 cache; but all where the weights do not, which then are read once.
+        """
+        weights = (self.n_panels + self.n_back) * self.dtype.itemsize
+        return _FEW if weights <= _SMALL else n_samples
 
     def layers_for(self, n_samples: int) -> NDArray[Any]:
         """The layer records for buffers of `n_samples`."""
