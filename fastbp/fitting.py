@@ -296,7 +296,7 @@ class BaseTrainer(ABC):
     ) -> Callable[[], dict[str, float]] | None:
         """Return a function that measures the validation data."""
         if validation_data is None:
-            if metrics != () and named_metrics(metrics, np.empty((0, 0)), (), 0, None):
+            if list(metrics):
                 raise ValueError("metrics are measured on validation_data, which is missing")
             return None
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
