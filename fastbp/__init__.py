@@ -3,14 +3,19 @@
 from fastbp import reference
 from fastbp.activations import Activation
 from fastbp.base import Gradients
+from fastbp.configuration import Configuration
 from fastbp.gradcheck import check_gradients
 from fastbp.history import History
 from fastbp.losses import Loss
 from fastbp.network import Network
 from fastbp.optimizers import SGD, Adagrad, Adam, Adamax, AdamW, Lion, RMSProp
 from fastbp.trainer import Trainer
+from fastbp.warming import warmup
 
 __version__ = "0.1.0"
 
+config = Configuration(__version__)
+show_config = config.show
+
 __all__ = ["SGD", "Activation", "Adagrad", "Adam", "AdamW", "Adamax", "Gradients", "History", "Lion", "Loss", "Network",
-           "RMSProp", "Trainer", "check_gradients", "reference"]
+           "RMSProp", "Trainer", "check_gradients", "config", "reference", "show_config", "warmup"]

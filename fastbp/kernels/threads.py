@@ -39,8 +39,10 @@ if hasattr(os, "register_at_fork"):
 
 
 # ------------------------------------------------------------------ Numba's threading layer
-# An empty parallel loop takes 1.2 µs on OpenMP. Numba reads this when it launches a layer, so users still can change it.
-if "NUMBA_THREADING_LAYER_PRIORITY" not in os.environ and numba.config.THREADING_LAYER_PRIORITY == ["tbb", "omp", "workqueue"]:
+_NUMBAS_ORDER = ["tbb", "omp", "workqueue"]
+_CHOSEN = "NUMBA_THREADING_LAYER_PRIORITY" in os.environ or numba.config.THREADING_LAYER_PRIORITY != _NUMBAS_ORDER
+if not _CHOSEN:
+    # An empty parallel loop takes 1.2 µs on OpenMP. Numba reads this when it launches a layer: users can change it yet.
     numba.config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
 
 
