@@ -66,7 +66,7 @@ def asv_continuous(session):
 
 @nox.session
 def asv_run(session):
-    """A range of commits measured and saved: `-- v0.1.0..main --steps 10`, or main alone."""
+    """A range of commits measured and saved: `-- main~20..main --steps 5`, or main alone."""
     session.install("-e", ".[bench]")
     asv_command(session, "machine", "--yes")
     asv_command(session, "run", "--skip-existing-successful", *(session.posargs or ["main^!"]))
