@@ -85,8 +85,10 @@ def descend_tile(memory, layer, x, index, lead_x, p, j, rows_left, s0, s1, last,
 def descend_panel(memory, layer, x, index, lead_x, m, p, j0, j1, eta, zero):
     """w_ij ← w_ij − η Σ_s δ_si a_sj for one panel of i and j in [j0, j1)."""
     down = splat(-eta)
-    for block in range(j0, j1, BLOCK):
-        end = min(j1, block + BLOCK)
+    # one pass needs no blocks: nothing stays from it to the next
+    size = BLOCK if m > SAMPLES else j1 - j0
+    for block in range(j0, j1, size):
+        end = min(j1, block + size)
         whole = block + (end - block) // TRANSPOSED * TRANSPOSED
         for s in range(0, m, SAMPLES):
             s1 = min(m, s + SAMPLES)
