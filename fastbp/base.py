@@ -6,8 +6,9 @@ Symbols: layers l = 1..L, sizes n_0..n_L; z_i = Σ_j w_ij a_j + b_i; a_i = σ(z_
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Self
@@ -15,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastbp import inputs
+from fastbp import checkpoint, inputs, safetensors
 from fastbp.activations import ACTIVATIONS, SOFTMAX, Activation, get_activation
 from fastbp.derive import check_derivative
 from fastbp.initializers import initialize
@@ -230,6 +231,72 @@ class BaseNetwork(ABC):
         dtype = self.dtype if dtype is None else inputs.float_type(dtype)
         twin.__setstate__({**self.__getstate__(), "dtype": dtype, "_parameters": self._parameters.astype(dtype)})
         return twin
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to a file in safetensors layout, as a whole or not at all; numbers stay as they are.
+
+        Parameters
+        ----------
+        path : path-like
+            What is there is replaced.
+        """
+        description = checkpoint.describe_network(self)
+        safetensors.write(path, self._named(self._parameters), checkpoint.metadata_of(description))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], custom: Mapping[str, Any] | None = None) -> Self:
+        """Return the network that `save`, or that of a trainer, wrote.
+
+        Parameters
+        ----------
+        path : path-like
+            The file; it is checked, and no code is loaded from it.
+        custom : mapping of str to Activation or Loss
+            Those that are not fastbp's own, by name.
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged, of a newer fastbp or of another library, or `custom` lacks one.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from fastbp.reference import Network
+        >>> net = Network([2, 3, 2], rng=0)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     net.save(folder + "/net.safetensors")
+        ...     again = Network.load(folder + "/net.safetensors")
+        >>> np.array_equal(net.parameters, again.parameters)
+        True
+        """
+        arrays, metadata = safetensors.read(path)
+        try:
+            return cls._from_file(checkpoint.Reader(metadata, custom or {}), arrays)
+        except ValueError as error:
+            raise ValueError(f"{os.fspath(path)!r}: {error}") from None
+
+    @classmethod
+    def _from_file(cls, reader: checkpoint.Reader, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        sizes, dtype = reader.sizes(), inputs.float_type(reader.get("dtype", str))
+        arrays = {name: array for name, array in arrays.items() if name.startswith("layers.")}
+        # Before anything is made of a size that nothing in the file bears out.
+        if sum(array.size for array in arrays.values()) != reader.n_parameters():
+            raise ValueError(f"its arrays do not have the parameters of a network of sizes {list(sizes)}")
+        *hidden, output = reader.activations()
+        net = cls(sizes, hidden, output, reader.loss(), dtype, init="zeros")
+        own = net._named(net._parameters)
+        checkpoint.same_names(arrays, {name: (view.shape, view.dtype) for name, view in own.items()})
+        for name, view in own.items():
+            view[...] = arrays[name]
+        return net
+
+    def _named(self, flat: FloatArray) -> dict[str, FloatArray]:
+        """Views into an array laid out as the parameters, by the names that files give them."""
+        weights, biases = layer_views(flat, self.sizes)
+        layers = enumerate(zip(weights, biases, strict=True), start=1)
+        named = ({f"layers.{l}.weight": W, f"layers.{l}.bias": b} for l, (W, b) in layers)
+        return {name: view for layer in named for name, view in layer.items()}
 
     def __getstate__(self) -> dict[str, Any]:
         # The views are made anew from the parameters.

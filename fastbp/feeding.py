@@ -120,11 +120,12 @@ class Batches:
 
     def __init__(self, network: BaseNetwork, batches: Any, epochs: int, by_class: FloatArray | None = None) -> None:
         if isinstance(batches, (np.ndarray, str, bytes, Mapping)) or not isinstance(batches, Iterable):
-            raise TypeError(f"X is of type {type(batches).__name__} and Y is missing; X alone must be an iterable of (X, Y)")
+            kind = type(batches).__name__
+            raise TypeError(f"X is of type {kind} and Y is missing; X alone must be an iterable of (X, Y)")
         if isinstance(batches, Iterator) and epochs > 1:
             raise ValueError(
-                f"X is of type {type(batches).__name__}, which can be gone through once, and epochs is {epochs}; pass a list, or an "
-                "object whose __iter__ begins anew"
+                f"X is of type {type(batches).__name__}, which can be gone through once, and epochs is {epochs}; "
+                "pass a list, or an object whose __iter__ begins anew"
             )
         self._network, self._batches, self._by_class = network, batches, by_class
 
@@ -133,7 +134,8 @@ class Batches:
         for number, batch in enumerate(self._batches, start=1):
             if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
                 of = f" of {len(batch)}" if isinstance(batch, (tuple, list)) else ""
-                raise TypeError(f"batch {number} is of type {type(batch).__name__}{of}, expected (X, Y) or (X, Y, sample_weight)")
+                kind = f"{type(batch).__name__}{of}"
+                raise TypeError(f"batch {number} is of type {kind}, expected (X, Y) or (X, Y, sample_weight)")
             X, Y, weight = (*batch, None)[:3]
             names = (f"X of batch {number}", f"Y of batch {number}")
             yield weigh_classes(self._network, self._network.canonical(X, Y, weight, names=names), self._by_class)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
-from typing import Any
+from typing import Any, Self, get_type_hints
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastbp import inputs
+from fastbp import checkpoint, inputs, safetensors
 from fastbp.base import BaseNetwork
 from fastbp.callbacks import methods
 from fastbp.checks import check_count
@@ -24,6 +25,7 @@ from fastbp.metrics import named_metrics
 from fastbp.optimizers import SGD, Optimizer, get_optimizer
 from fastbp.progress import Progress
 from fastbp.rules import Rules
+from fastbp.schedules import epoch_schedules
 
 _DEFAULT_OPTIMIZER = SGD()
 
@@ -223,6 +225,66 @@ class BaseTrainer(ABC):
             raise self._diverged(loss_sum, f"step {self.steps + 1}")
         return loss_sum / n_samples
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write network, optimizer and its state, schedule, random numbers, rules and history to one file.
+
+        It is in safetensors layout, and written as a whole or not at all. Callbacks are no part of it.
+        """
+        description = checkpoint.describe_network(self.network) | {"trainer": checkpoint.describe_trainer(self)}
+        arrays = self.network._named(self.network.parameters) | checkpoint.trainer_arrays(self)
+        safetensors.write(path, arrays, checkpoint.metadata_of(description))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], custom: Mapping[str, Any] | None = None) -> Self:
+        """Return the trainer that `save` wrote, its network as `network`: `fit` goes on as if it had not been away.
+
+        To the last bit, if it was saved between epochs: by `fastbp.callbacks.ModelCheckpoint`, or after a fit. The
+        epochs that remain are those planned less ``trainer.epochs``; `history` is that of the saved fit until the
+        next one, and the two can be added.
+
+        Parameters
+        ----------
+        path : path-like
+            The file; it is checked, and no code is loaded from it.
+        custom : mapping of str to objects
+            What is not fastbp's own: activations and losses by name, an optimizer by its class's name, a function that
+            gives the learning rate as "learning_rate".
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged, of a newer fastbp or of another library, holds no trainer, or `custom` lacks one.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from fastbp.reference import Network, Trainer
+        >>> trainer = Trainer(Network([1, 2], rng=0), "adam", rng=0)
+        >>> history = trainer.fit([[0.0], [1.0]], [0, 1], epochs=3)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     trainer.save(folder + "/run.safetensors")
+        ...     again = Trainer.load(folder + "/run.safetensors")
+        >>> history += again.fit([[0.0], [1.0]], [0, 1], epochs=10 - again.epochs)
+        >>> len(history.loss)
+        10
+        """
+        arrays, metadata = safetensors.read(path)
+        try:
+            reader = checkpoint.Reader(metadata, custom or {})
+            network: BaseNetwork = get_type_hints(cls)["network"]._from_file(reader, arrays)
+            if "trainer" not in reader:
+                raise ValueError("it holds a network and no trainer: read it by fastbp.load")
+            return cls._from_file(network, reader.part("trainer"), arrays)
+        except ValueError as error:
+            raise ValueError(f"{os.fspath(path)!r}: {error}") from None
+
+    @classmethod
+    def _from_file(cls, network: BaseNetwork, reader: checkpoint.Reader, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        threads = reader.get("threads", (int, type(None)))
+        trainer = cls(network, reader.optimizer(), reader.get("batch_size", int), reader.get("shuffle", bool), threads)
+        checkpoint.restore_trainer(trainer, reader, arrays)
+        return trainer
+
     @abstractmethod
     def _open(
         self,
@@ -275,7 +337,7 @@ class BaseTrainer(ABC):
             logs["seconds"] = perf_counter() - start
             self.history.append(logs)
             self.epochs += 1
-            for schedule in _schedules(self.optimizer):
+            for schedule in epoch_schedules(self.optimizer.learning_rate):
                 schedule.on_epoch(logs.get("val_loss", logs["loss"]))
             stops = [on_epoch_end(self, epoch, logs) for on_epoch_end in end_of_epoch]
             if any(stops):
@@ -335,12 +397,3 @@ class BaseTrainer(ABC):
             + "".join(f", {name}={value!r}" for name, value in self.rules.changed.items())
             + ")"
         )
-
-
-def _schedules(optimizer: Optimizer) -> Iterator[Any]:
-    """Those schedules of the learning rate, one in the other, that want to know of epochs."""
-    schedule: Any = optimizer.learning_rate
-    while callable(schedule):
-        if hasattr(schedule, "on_epoch"):
-            yield schedule
-        schedule = getattr(schedule, "schedule", None)

@@ -6,8 +6,9 @@ of n samples has ceil(n / batch_size) of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from fastbp.checks import check_count, check_number
 
@@ -292,6 +293,20 @@ class ReduceOnPlateau:
         self.waited += 1
         if self.waited > self.patience:
             self.rate, self.waited = max(self.rate * self.factor, self.lowest), 0
+
+
+def epoch_schedules(rate: float | Schedule | None) -> Iterator[Any]:
+    """Yield the schedules that want to know of epochs: the rate itself, or one within it.
+
+    Examples
+    --------
+    >>> list(epoch_schedules(WarmUp(0.1, steps=10)))
+    []
+    """
+    while callable(rate):
+        if hasattr(rate, "on_epoch"):
+            yield rate
+        rate = getattr(rate, "schedule", None)
 
 
 SCHEDULES: dict[str, type] = {

@@ -23,10 +23,11 @@ FLOORS = (
     ("kernels.simd",),
     ("kernels.vecmath", "kernels.tile", "kernels.memory"),
     ("kernels.panels", "expressions"),
-    ("schedules", "inputs", "history", "progress", "rules", "dropout", "callbacks"),
+    ("schedules", "inputs", "history", "progress", "rules", "dropout", "callbacks",
+     "safetensors"),
     ("activations", "optimizers", "metrics"),
     ("losses", "initializers"),
-    ("derive",),
+    ("derive", "checkpoint"),
     ("kernels.formulas", "kernels.dropout"),
     ("kernels.forward", "kernels.backward", "kernels.gradient", "kernels.few", "base"),
     ("feeding",),
@@ -37,7 +38,7 @@ FLOORS = (
     ("network", "reference"),
     ("trainer",),
     ("warming", "configuration"),
-    ("checkpoint", "estimators", "interchange", "compat"),
+    ("estimators", "interchange", "compat"),
 )
 FLOOR = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}
 # Whoever imports these two takes the whole package; the package's own modules do not.
