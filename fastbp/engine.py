@@ -29,7 +29,7 @@ from fastbp.kernels.plan import Plan, leading, record
 from fastbp.kernels.simd import lanes_of
 from fastbp.kernels.threads import Choice, available, running
 from fastbp.losses import LOSSES, Loss
-from fastbp.optimizers import Optimizer
+from fastbp.optimizers import STATES, Optimizer
 from fastbp.rules import Rules
 
 Targets = FloatArray | NDArray[np.int64]
@@ -70,10 +70,15 @@ def _activation(row: Activation, dtype: np.dtype[Any], training: bool) -> int:
 def _loss(network: BaseNetwork) -> int:
     """Address of the loss: on z where output and loss are a pair, else on a, with σ'(z) in d."""
     loss, output, dtype = network.loss_function, network.activations[-1], network.dtype
-    if network.pair is not None and output == SOFTMAX:
+    pair = network.pair
+    own = loss != LOSSES.get(loss.name)  # its pairs have no name that files could tell from others
+    if pair is not None and output == SOFTMAX:
+        if own:
+            raise ValueError(f"loss {loss.name!r} has a pair of its own for softmax, which is not compiled")
         return compiled.softmax_cross_entropy_address(network.sizes[-1] <= lanes_of(dtype), dtype)
-    if network.pair is not None:
-        return compiled.loss_address(f"{loss.name}-{output.name}", network.pair.cost, network.pair.delta, False, dtype)
+    if pair is not None:
+        pair_name = None if own else f"{loss.name}-{output.name}"
+        return compiled.loss_address(pair_name, pair.cost, pair.delta, False, dtype)
     cost, slope = _checked(loss)
     name = _name(loss, cost, slope)
     if output == SOFTMAX:
@@ -84,7 +89,8 @@ def _loss(network: BaseNetwork) -> int:
 def _update(optimizer: Optimizer, dtype: np.dtype[Any]) -> int:
     """Address of the optimizer's rule."""
     rule = optimizer.formula()
-    return compiled.update_address(f"{rule.__module__}.{rule.__qualname__}", rule, len(optimizer.hyper(0)), dtype)
+    name = rule.__name__ if rule in STATES else None  # others have no name that files could tell from others
+    return compiled.update_address(name, rule, len(optimizer.hyper(0)), optimizer.states, dtype)
 
 
 @lru_cache(maxsize=64)
@@ -212,13 +218,14 @@ class Session:
         dtype = network.dtype
         self._network, self._optimizer, self._states = network, optimizer, states
         self._batch = min(batch_size, X.shape[0])
-        self._choice = Choice(work(network.sizes) * self._batch, limit)
+        threads = available(limit)  # the buffers have room for so many
+        self._choice = Choice(work(network.sizes) * self._batch, threads)
         self._kinds = _kinds(dtype)
         plan = plan_of(network.sizes, dtype, network.activations, network.pair is not None, True)
         self._layers = plan.layers_for(self._batch)
         X = self._spread(X)
         by_norm = rules.clip_norm is not None
-        self._arrays = plan.arrays(self._batch, available(limit), len(states), gradient=optimizer is None or by_norm)
+        self._arrays = plan.arrays(self._batch, threads, len(states), gradient=optimizer is None or by_norm)
         self._kept = X, Y, weight
         shaped = bool(rules.l1 or rules.l2 or rules.clip_value is not None)
         in_registers = optimizer is not None and optimizer.plain and not shaped and not by_norm

@@ -128,7 +128,7 @@ def softmax_address(dtype: np.dtype[Any]) -> int:
 
 @functools.cache
 def loss_address(
-    name: str, cost: Callable[..., Any], derivative: Callable[..., Any], scaled: bool, dtype: np.dtype[Any]
+    name: str | None, cost: Callable[..., Any], derivative: Callable[..., Any], scaled: bool, dtype: np.dtype[Any]
 ) -> int:
     """Address of C_s = Σ_i c(a_i, y_i) and δ_i = ∂c/∂a_i v_s on rows; times σ'(z_i), which lies in d, where `scaled`.
 
@@ -152,7 +152,7 @@ def loss_address(
             costs[s] = first_lane(lane_sum(total))
 
     kind = "sigma" if scaled else "direct"
-    return _made(apply, _loss_signature(floats), f"loss-{name}-{kind}-{scalar}")
+    return _made(apply, _loss_signature(floats), name and f"loss-{name}-{kind}-{scalar}")
 
 
 @functools.cache
@@ -254,21 +254,31 @@ def softmax_cross_entropy_address(narrow: bool, dtype: np.dtype[Any]) -> int:
 
 
 @functools.cache
-def update_address(name: str, rule: Callable[..., Any], n_hyper: int, dtype: np.dtype[Any]) -> int:
-    """Address of an optimizer's rule (w, s, u) = rule(w, g, s, u, h) on `n` numbers; h is `n_hyper` numbers."""
+def update_address(
+    name: str | None, rule: Callable[..., Any], n_hyper: int, states: int, dtype: np.dtype[Any]
+) -> int:
+    """Address of an optimizer's rule (w, s, u) = rule(w, g, s, u, h) on `n` numbers; h is `n_hyper` numbers.
+
+    Of s and u the first `states` are kept; the others have no memory, and the rule gets g in their place.
+    """
     scalar, floats = _floats(dtype)
     formula = inner(rule)
 
     def apply(w, g, s, u, h, n):
         hyper = splats(h, n_hyper)
         for o in range(0, n, lanes_in(w)):
-            new_w, new_s, new_u = formula(load(w, o), load(g, o), load(s, o), load(u, o), hyper)
+            x = load(g, o)
+            old_s = load(s, o) if states > 0 else x
+            old_u = load(u, o) if states > 1 else x
+            new_w, new_s, new_u = formula(load(w, o), x, old_s, old_u, hyper)
             store(w, o, new_w)
-            store(s, o, new_s)
-            store(u, o, new_u)
+            if states > 0:
+                store(s, o, new_s)
+            if states > 1:
+                store(u, o, new_u)
 
     signature = types.void(floats, floats, floats, floats, floats, types.intp)
-    return _made(apply, signature, f"update-{name}-{scalar}")
+    return _made(apply, signature, name and f"update-{name}-{scalar}")
 
 
 def _loss_signature(floats: Any) -> Any:
@@ -278,6 +288,6 @@ def _loss_signature(floats: Any) -> Any:
 _KEPT: list[Any] = []  # compiled code lives as long as its owner
 
 
-def _made(function: Callable[..., Any], signature: Any, name: str) -> int:
+def _made(function: Callable[..., Any], signature: Any, name: str | None) -> int:
     _KEPT.append(callback(function, signature, name))
     return int(_KEPT[-1].address)

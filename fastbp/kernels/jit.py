@@ -44,10 +44,11 @@ def entry(function: Callable[..., Any], name: str, parallel: bool = False) -> An
     return dispatcher
 
 
-def callback(function: Callable[..., Any], signature: Any, name: str) -> Any:
+def callback(function: Callable[..., Any], signature: Any, name: str | None) -> Any:
     """Compile `function` to be called by its address from other kernels, without making them depend on it.
 
-    `name` tells it from all others made of the same Python function; it is part of the cache file's name.
+    `name` tells it from all others made of the same Python function; it is part of the cache file's name. What has none
+    is not kept on disk.
     """
     compiled = CFunc(
         function,
@@ -55,7 +56,8 @@ def callback(function: Callable[..., Any], signature: Any, name: str) -> Any:
         locals={},
         options={"error_model": FLAGS["error_model"], "boundscheck": FLAGS["boundscheck"]},
     )
-    compiled._cache = cache.KernelCache(name)
+    if name is not None:
+        compiled._cache = cache.KernelCache(name)
     compiled.compile()
     return compiled
 

@@ -1,0 +1,254 @@
+"""The compiled equations against NumPy in float64, and what lies in panels against what should lie there."""
+
+import numpy as np
+import pytest
+from networks import make_data, make_labels, make_network, relative_error
+
+import fastbp
+from fastbp.engine import Session
+from fastbp.kernels.backward import backward
+from fastbp.kernels.few import FEW
+from fastbp.kernels.forward import forward
+from fastbp.kernels.gradient import gradient
+from fastbp.kernels.parameters import pack_parameters, unpack_parameters
+from fastbp.kernels.plan import Plan
+from fastbp.kernels.simd import lanes_of
+from fastbp.optimizers import OPTIMIZERS, SGD
+from fastbp.rules import Rules
+
+DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
+# (samples, n_in, n_out): ones, primes, one less and one more than a vector, several passes over samples
+SHAPES = [
+    (1, 1, 1),
+    (1, 7, 1),
+    (3, 1, 13),
+    (2, 13, 1),
+    (5, 8, 64),
+    (11, 17, 31),
+    (7, 33, 16),
+    (9, 15, 65),
+    (19, 64, 33),
+    (129, 29, 47),
+    (300, 19, 23),
+]
+shapes = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: "x".join(map(str, shape)))
+shares = pytest.mark.parametrize("threads", [1, 2, 3])
+GUARD = 256
+RULED = Rules(l1=0.01, l2=0.1, clip_norm=1.0, max_norm=1.0)
+
+
+def numbers(dtype, *shape, seed=0):
+    return np.random.default_rng([seed, *shape]).normal(size=shape).astype(dtype)
+
+
+def guarded(dtype, *shape):
+    """An array to be filled, and the larger one that it is the middle of: 7 everywhere."""
+    n = int(np.prod(shape))
+    around = np.full(n + 2 * GUARD, 7, dtype)
+    return around[GUARD:-GUARD].reshape(shape), around
+
+
+def assert_sum(found, expected, magnitude, terms):
+    """`found` is the sum of products `expected`, up to one rounding of each of its terms."""
+    bound = (terms + 2) * np.finfo(found.dtype).eps * magnitude
+    assert (np.abs(found - expected) <= bound).all()
+
+
+def assert_untouched(around):
+    assert (around[:GUARD] == 7).all()
+    assert (around[-GUARD:] == 7).all()
+
+
+# ------------------------------------------------------------------ the equations on whole arrays
+@DTYPES
+@shapes
+@shares
+def test_forward_is_the_sum_over_inputs(shape, dtype, threads):
+    m, n_in, n_out = shape
+    x, W, b = numbers(dtype, m, n_in), numbers(dtype, n_out, n_in), numbers(dtype, n_out)
+    z, around = guarded(dtype, m, n_out)
+    forward(z, W, b, x, threads)
+    exact = [part.astype(np.float64) for part in (x, W, b)]
+    expected = np.einsum("sj,ij->si", *exact[:2]) + exact[2]
+    magnitude = np.einsum("sj,ij->si", *map(np.abs, exact[:2])) + np.abs(exact[2])
+    assert_sum(z, expected, magnitude, n_in + 1)
+    assert_untouched(around)
+
+
+@DTYPES
+@shapes
+@shares
+def test_backward_is_the_sum_over_outputs_times_the_slope(shape, dtype, threads):
+    m, n_in, n_out = shape
+    delta, W, slope = numbers(dtype, m, n_out), numbers(dtype, n_out, n_in), numbers(dtype, m, n_in)
+    below, around = guarded(dtype, m, n_in)
+    backward(below, delta, W, slope, threads)
+    exact = [part.astype(np.float64) for part in (delta, W, slope)]
+    expected = np.einsum("si,ij->sj", *exact[:2]) * exact[2]
+    assert_sum(below, expected, np.einsum("si,ij->sj", *map(np.abs, exact[:2])) * np.abs(exact[2]), n_out + 1)
+    assert_untouched(around)
+
+
+@DTYPES
+@shapes
+@shares
+def test_gradient_is_the_sum_over_samples(shape, dtype, threads):
+    m, n_in, n_out = shape
+    delta, x = numbers(dtype, m, n_out), numbers(dtype, m, n_in)
+    dW, around = guarded(dtype, n_out, n_in)
+    db, around_b = guarded(dtype, n_out)
+    gradient(dW, db, delta, x, threads)
+    exact = [part.astype(np.float64) for part in (delta, x)]
+    assert_sum(dW, np.einsum("si,sj->ij", *exact), np.einsum("si,sj->ij", *map(np.abs, exact)), m)
+    assert_sum(db, exact[0].sum(axis=0), np.abs(exact[0]).sum(axis=0), m)
+    assert_untouched(around)
+    assert_untouched(around_b)
+
+
+# ------------------------------------------------------------------ panels
+PANEL_SIZES = [[1, 1], [1, 13], [13, 1, 1], [8, 64, 16], [7, 33, 15, 5], [65, 31, 129, 10], [17, 8, 4, 2, 40]]
+
+
+def columns_in_panels(W, lanes):
+    """W (n_out, n_in) as panels of columns i: one strip of up to two vectors for each j, zeros where no i is."""
+    n_out = W.shape[0]
+    narrow = lanes if lanes >= 4 else 2 * lanes  # one vector, unless it is shorter than a transposed tile
+    panels = []
+    for p in range(0, n_out, 2 * lanes):
+        width = narrow if n_out - p <= narrow else 2 * lanes
+        strip = np.zeros((W.shape[1], width), W.dtype)
+        strip[:, : min(width, n_out - p)] = W[p : p + width].T
+        panels.append(strip.ravel())
+    return np.concatenate(panels)
+
+
+@DTYPES
+@pytest.mark.parametrize("sizes", PANEL_SIZES, ids=str)
+def test_panels_hold_the_weights_and_zeros(sizes, dtype):
+    plan = Plan(sizes, dtype, [0] * (len(sizes) - 1))
+    net = fastbp.Network(sizes, dtype=dtype)
+    net.parameters[:] = numbers(dtype, net.parameters.size)
+    arrays = plan.arrays(1)
+    pack_parameters(arrays["w"], arrays["back"], net.parameters, plan.layers)
+    lanes, w, back = lanes_of(np.dtype(dtype)), [], []
+    for W, b in zip(net.weights, net.biases, strict=True):
+        w.append(columns_in_panels(W, lanes))
+        rows = w[-1].size // W.shape[1]
+        w.append(np.concatenate([b, np.zeros(rows - b.size, dtype)]))
+        deep = np.zeros((rows, W.shape[1]), dtype)
+        deep[: W.shape[0]] = W
+        back.append(columns_in_panels(deep.T, lanes))
+    assert np.array_equal(arrays["w"], np.concatenate(w))
+    assert np.array_equal(arrays["back"], np.concatenate([np.zeros(0, dtype), *back[1:]]))
+
+
+@DTYPES
+@pytest.mark.parametrize("sizes", PANEL_SIZES, ids=str)
+def test_unpacking_gives_back_what_was_packed(sizes, dtype):
+    plan = Plan(sizes, dtype, [0] * (len(sizes) - 1))
+    flat = numbers(dtype, fastbp.Network(sizes, dtype=dtype).parameters.size)
+    arrays = plan.arrays(1)
+    pack_parameters(arrays["w"], arrays["back"], flat, plan.layers)
+    found, around = guarded(dtype, flat.size)
+    unpack_parameters(found, arrays["w"], plan.layers)
+    assert np.array_equal(found, flat)
+    assert_untouched(around)
+
+
+@DTYPES
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("rules", [Rules(), RULED], ids=["plain", "ruled"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_training_keeps_both_copies_of_the_weights_and_zeros(optimizer, rules, dtype, threads, monkeypatch):
+    monkeypatch.setattr("fastbp.kernels.threads._PLENTY", 0)
+    net = make_network(fastbp, [17, 33, 15, 20, 5], activation="sigmoid", dtype=dtype)
+    X, Y = make_data(net, 50)
+    states = [np.zeros_like(net.parameters) for _ in range(OPTIMIZERS[optimizer].states)]
+    session = Session(net, X, Y, None, 13, OPTIMIZERS[optimizer], states, threads, rules)
+    session.run(np.arange(50), 0)
+    session.sync()
+    w, back = np.zeros_like(session._arrays["w"]), np.zeros_like(session._arrays["back"])
+    pack_parameters(w, back, net.parameters, session._layers)
+    assert np.array_equal(session._arrays["w"], w)
+    assert np.array_equal(session._arrays["back"], back)
+
+
+# ------------------------------------------------------------------ few samples
+@DTYPES
+@pytest.mark.parametrize("output", ["softmax", "sigmoid", "identity"])
+@pytest.mark.parametrize("sizes", [[1, 1], [13, 1], [8, 1, 8], [5, 33, 17, 3], [40, 31, 65]], ids=str)
+def test_few_samples_go_the_same_way_as_many(sizes, output, dtype):
+    net = make_network(fastbp, sizes, output=output, dtype=dtype)
+    X, _ = make_data(net, FEW + 1)
+    by_panels = net.forward(X)
+    for m in range(1, FEW + 1):
+        found = net.forward(X[:m])
+        assert found.shape == (m, sizes[-1])
+        assert relative_error(found, by_panels[:m]) < 20 * np.finfo(dtype).eps
+
+
+def test_few_read_only_samples_need_no_other_kernel():
+    net = make_network(fastbp, [5, 33, 3])
+    X, _ = make_data(net, 3)
+    expected = net.forward(X)
+    X.setflags(write=False)
+    assert relative_error(net.forward(X), expected) < 1e-14
+
+
+# ------------------------------------------------------------------ training against the twin
+AWKWARD = [[1, 2], [8, 1, 2], [1, 13, 3], [3, 1, 1, 4], [17, 31, 33, 7], [40, 65, 15, 2]]
+
+
+def trained(implementation, sizes, dtype, optimizer, batch_size, activation="tanh", n=37):
+    net = implementation.Network(sizes, activation, dtype=dtype, rng=0)
+    X = np.random.default_rng(1).normal(size=(n, sizes[0]))
+    trainer = implementation.Trainer(net, optimizer, batch_size, rng=0)
+    history = trainer.fit(X, make_labels(n, sizes[-1]), epochs=2)
+    return net.parameters, history.loss
+
+
+def assert_trains_as_the_twin(sizes, optimizer, batch_size, dtype, tolerance=None, **named):
+    found, loss = trained(fastbp, sizes, dtype, optimizer, batch_size, **named)
+    expected, expected_loss = trained(fastbp.reference, sizes, dtype, optimizer, batch_size, **named)
+    tolerance = tolerance or (1e-4 if dtype == np.float32 else 1e-11)
+    assert relative_error(found, expected) < tolerance
+    assert relative_error(loss, expected_loss) < tolerance
+
+
+@DTYPES
+@pytest.mark.parametrize("optimizer", [SGD(0.1), SGD(0.02, momentum=0.5)], ids=["in registers", "by formula"])
+@pytest.mark.parametrize("batch_size", [1, 8, 37])
+@pytest.mark.parametrize("sizes", AWKWARD, ids=str)
+def test_awkward_sizes_train_as_the_twin_does(sizes, batch_size, optimizer, dtype):
+    assert_trains_as_the_twin(sizes, optimizer, batch_size, dtype=dtype)
+
+
+@DTYPES
+@pytest.mark.parametrize("optimizer", [SGD(0.1), SGD(0.02, momentum=0.5)], ids=["in registers", "by formula"])
+def test_minibatches_of_several_passes_train_as_the_twin_does(optimizer, dtype):
+    assert_trains_as_the_twin([19, 33, 5], optimizer, 300, dtype=dtype, n=601)
+
+
+def test_a_lone_output_of_eight_inputs_trains_as_the_twin_does():
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(20, 8)), rng.normal(size=(20, 1))
+    parameters = []
+    for implementation in (fastbp, fastbp.reference):
+        net = implementation.Network([8, 1], output="identity", loss="quadratic", dtype=np.float64, rng=0)
+        implementation.Trainer(net, SGD(0.1), 3, rng=0).fit(X, Y, epochs=3)
+        parameters.append(net.parameters)
+    assert relative_error(*parameters) < 1e-13
+
+
+@pytest.mark.parametrize("sizes", [[1500, 1100, 10], [300] * 6], ids=["beyond L2", "five of 300"])
+def test_large_layers_train_as_the_twin_does(sizes):
+    assert_trains_as_the_twin(sizes, SGD(0.1), 64, dtype=np.float32, activation="relu", n=130)
+
+
+@pytest.mark.parametrize("sizes", [[1024, 128, 10], [256, 1024, 3]], ids=str)
+def test_rows_on_few_cache_sets_train_as_the_twin_does(sizes):
+    assert_trains_as_the_twin(sizes, SGD(0.1), 64, dtype=np.float32, activation="relu", n=130)
+
+
+def test_a_thousand_layers_train_as_the_twin_does():
+    assert_trains_as_the_twin([8] * 1000 + [3], SGD(0.01), 5, dtype=np.float64, tolerance=1e-9, n=11)
