@@ -117,19 +117,27 @@ def outputs(network: BaseNetwork, X: FloatArray) -> FloatArray:
     if X.shape[0] <= FEW and X.flags.writeable:  # a read-only array would be another type to compile for
         few_outputs(network.parameters, plan.layers, X, out)
         return out
-    _blocks(network, plan, X, out, {})
+    _blocks(network, plan, X, out, np.empty(0, np.int64), {})
     return out
 
 
-def costs(network: BaseNetwork, X: FloatArray, Y: Targets, weight: FloatArray | None) -> NDArray[np.float64]:
-    """v_s C_s (n_samples,)."""
+def evaluate(network: BaseNetwork, X: FloatArray, Y: Targets, weight: FloatArray | None) -> tuple[float, int]:
+    """C, summed in float64, and the number of right labels."""
     plan = plan_of(network.sizes, network.dtype, network.activations, network.pair is not None, True)
-    out = np.empty(X.shape[0], network.dtype)
-    _blocks(network, plan, X, out, {"loss": _loss(network), **_data(network, X, Y, weight), **_numbers(PLAIN, network)})
-    return out.astype(np.float64)
+    out, right = np.empty(X.shape[0], network.dtype), np.empty(X.shape[0], np.int64)
+    numbers = {"loss": _loss(network), **_data(network, X, Y, weight), **_numbers(PLAIN, network)}
+    _blocks(network, plan, X, out, right, numbers)
+    return float(out.mean(dtype=np.float64)), int(right.sum())
 
 
-def _blocks(network: BaseNetwork, plan: Plan, X: FloatArray, out: FloatArray, numbers: dict[str, float]) -> None:
+def _blocks(
+    network: BaseNetwork,
+    plan: Plan,
+    X: FloatArray,
+    out: FloatArray,
+    right: NDArray[np.int64],
+    numbers: dict[str, float],
+) -> None:
     blocks = -(-X.shape[0] // evaluation.SAMPLES)
     with running(min(blocks, available(None)) if work(network.sizes) * X.shape[0] > 1e8 else 1) as threads:
         size = min(X.shape[0], threads * evaluation.SAMPLES)
@@ -137,7 +145,7 @@ def _blocks(network: BaseNetwork, plan: Plan, X: FloatArray, out: FloatArray, nu
         pack_parameters(arrays["w"], arrays["back"][:0], network.parameters, layers)
         memory = record(arrays, **{"x": X.ctypes.data, **numbers})
         run = evaluation.outputs_parallel if threads > 1 else evaluation.outputs_serial
-        run(memory, layers, np.arange(X.shape[0]), out.reshape(-1), *_kinds(network.dtype), threads)
+        run(memory, layers, np.arange(X.shape[0]), out.reshape(-1), right, *_kinds(network.dtype), threads)
 
 
 def backprop(network: BaseNetwork, X: FloatArray, Y: Targets, weight: FloatArray | None) -> tuple[float, FloatArray]:

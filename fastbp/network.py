@@ -1,4 +1,5 @@
 """The network with compiled arithmetic."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -9,15 +10,25 @@ from fastbp.base import BaseNetwork
 from fastbp.inputs import FloatArray
 
 
-class Network(BaseNetwork):
-    __doc__ = (BaseNetwork.__doc__ or "").replace("see its subclasses for the arithmetic", "its arithmetic is compiled").replace(
-        "fastbp.reference import Network", "fastbp import Network")
+class Network(BaseNetwork):  # noqa: D101 (the base's, with its own first line)
+    __doc__ = (
+        (BaseNetwork.__doc__ or "")
+        .replace("see its subclasses for the arithmetic", "its arithmetic is compiled")
+        .replace("fastbp.reference import Network", "fastbp import Network")
+    )
 
     def _forward(self, X: FloatArray) -> FloatArray:
         return engine.outputs(self, X)
 
     def _loss(self, X: FloatArray, Y: FloatArray | NDArray[np.int64], weight: FloatArray | None) -> float:
-        return float(engine.costs(self, X, Y, weight).mean())
+        return engine.evaluate(self, X, Y, weight)[0]
 
-    def _backprop(self, X: FloatArray, Y: FloatArray | NDArray[np.int64], weight: FloatArray | None) -> tuple[float, FloatArray]:
+    def _evaluate(
+        self, X: FloatArray, Y: FloatArray | NDArray[np.int64], weight: FloatArray | None
+    ) -> tuple[float, int]:
+        return engine.evaluate(self, X, Y, weight)
+
+    def _backprop(
+        self, X: FloatArray, Y: FloatArray | NDArray[np.int64], weight: FloatArray | None
+    ) -> tuple[float, FloatArray]:
         return engine.backprop(self, X, Y, weight)

@@ -10,7 +10,7 @@ from numba import prange
 
 from fastbp.kernels.jit import entry, inner
 from fastbp.kernels.panels import pack_back, padded, product
-from fastbp.kernels.simd import at, lanes_in, pointer
+from fastbp.kernels.simd import at, keep, lanes_in, pointer
 
 
 @inner
@@ -71,6 +71,10 @@ def backward_arrays(delta_in, delta_out, W, sigma_prime, threads):
             min(m, np.int64(t) * share + share),
         )
     delta_in[:] = rows[:, :n_in]
+    keep(back)
+    keep(zeros)
+    keep(rows)
+    keep(index)
 
 
 backward = entry(backward_arrays, "backward", parallel=True)

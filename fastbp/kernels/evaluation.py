@@ -16,7 +16,7 @@ SAMPLES = 256
 
 
 @inner
-def output_share(record, layers, rows, n, out, t, threads, floats, doubles):
+def output_share(record, layers, rows, n, out, right, t, threads, floats, doubles):
     """Thread t's blocks of samples forward through all layers: a^L into `out`, or costs where it has no room."""
     memory, last = opened(record, floats, doubles, rows), layers[len(layers) - 1]
     x, s0 = pointer_from(record.x, floats), t * SAMPLES
@@ -27,14 +27,18 @@ def output_share(record, layers, rows, n, out, t, threads, floats, doubles):
             delta_output(memory, record, last, at(rows, block - s0), s0, s0 + m, 1.0)
             for s in range(s0, s0 + m):
                 out[block - s0 + s] = memory.cost[s] * memory.weight[s]
+                right[block - s0 + s] = memory.right[s]
         else:
             for s in range(s0, s0 + m):
                 for i in range(last.n_out):
                     out[(block - s0 + s) * last.n_out + i] = memory.a[last.outputs + s * last.lead + i]
 
 
-def outputs(records, layers, rows, out, floats, doubles, threads):
-    """a^L of the rows of the data into `out` (n, n_L), or v_s C_s into `out` (n,) where the record names a loss."""
+def outputs(records, layers, rows, out, right, floats, doubles, threads):
+    """a^L of the rows of the data into `out` (n, n_L).
+
+    Where the record names a loss, v_s C_s into `out` (n,), and 1 into `right` (n,) where the label is right.
+    """
     for t in prange(threads):
         output_share(
             records[0],
@@ -42,6 +46,7 @@ def outputs(records, layers, rows, out, floats, doubles, threads):
             pointer(rows),
             len(rows),
             pointer(out),
+            pointer(right),
             np.int64(t),
             threads,
             pointer(floats),

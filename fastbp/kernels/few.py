@@ -11,7 +11,7 @@ import numpy as np
 from fastbp.kernels.formulas import call_activation
 from fastbp.kernels.jit import entry, inner
 from fastbp.kernels.panels import TRANSPOSED
-from fastbp.kernels.simd import at, lanes_in, load, pointer, splat, zero_in
+from fastbp.kernels.simd import at, keep, lanes_in, load, pointer, splat, zero_in
 from fastbp.kernels.tile import dot_step, rows_of, store_sums, tile_of
 
 # Samples up to which this is the quicker way.
@@ -55,6 +55,8 @@ def few(parameters, layers, X, out):
             now, then = then, now
         for i in range(out.shape[1]):
             out[s, i] = x[i]
+    keep(now)
+    keep(then)
 
 
 few_outputs = entry(few, "few")

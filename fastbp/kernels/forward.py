@@ -12,7 +12,7 @@ from fastbp.kernels.dropout import drop
 from fastbp.kernels.formulas import call_activation
 from fastbp.kernels.jit import entry, inner
 from fastbp.kernels.panels import pack, padded, product
-from fastbp.kernels.simd import at, lanes_in, pointer
+from fastbp.kernels.simd import at, keep, lanes_in, pointer
 
 
 @inner
@@ -79,6 +79,10 @@ def forward_arrays(z, W, b, x, threads):
             min(m, np.int64(t) * share + share),
         )
     z[:] = rows[:, :n_out]
+    keep(w)
+    keep(start)
+    keep(rows)
+    keep(index)
 
 
 forward = entry(forward_arrays, "forward", parallel=True)

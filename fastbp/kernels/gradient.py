@@ -12,7 +12,7 @@ from numba import prange
 from fastbp.kernels.formulas import call_update
 from fastbp.kernels.jit import entry, inlined, inner
 from fastbp.kernels.panels import TRANSPOSED, padded, panel_width, unpack
-from fastbp.kernels.simd import at, fma, keep_loop, lanes_in, load, pointer, splat, store, zero_in
+from fastbp.kernels.simd import at, fma, keep, keep_loop, lanes_in, load, pointer, splat, store, zero_in
 from fastbp.kernels.tile import (
     first_rows,
     load_tile,
@@ -239,6 +239,10 @@ def gradient_arrays(dW, db, delta, x, threads):
         db[i] = 0
         for s in range(m):
             db[i] += delta[s, i]
+    keep(rows)
+    keep(g)
+    keep(index)
+    keep(zeros)
 
 
 gradient = entry(gradient_arrays, "gradient", parallel=True)

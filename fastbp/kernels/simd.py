@@ -119,6 +119,12 @@ def pointer(tyctx, arr):
 
 
 @intrinsic
+def keep(tyctx, arr):
+    """Keep an array that a kernel made until here: Numba frees it after its last use, which may be its `pointer`."""
+    return types.void(arr), lambda context, builder, sig, args: context.get_dummy_value()
+
+
+@intrinsic
 def pointer_from(tyctx, address, like):
     """The integer `address` as a pointer of the type of `like`."""
 
