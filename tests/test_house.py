@@ -30,7 +30,7 @@ FLOORS = (
     ("derive", "checkpoint"),
     ("kernels.formulas", "kernels.dropout"),
     ("kernels.forward", "kernels.backward", "kernels.gradient", "kernels.few", "base"),
-    ("feeding",),
+    ("feeding", "lbfgs"),
     ("kernels.rules", "fitting", "gradcheck"),
     ("kernels.epoch", "kernels.parameters"),
     ("kernels.evaluation", "kernels.plan"),
