@@ -240,6 +240,10 @@ def time_block(job: Job, seconds: float) -> float:
     return statistics.median(times) / MINIBATCHES * 1e6
 
 
+# s of calls between the check of the weights and the first time that counts: compilers, pools and choices settle
+WARM_UP = 1.0
+
+
 class Worker:
     """What a worker process keeps between requests: the rival and the open case."""
 
@@ -252,6 +256,7 @@ class Worker:
             self.job = self.rival.open(CASES[request["open"]], request["dtype"], request["threads"])
             self.job.run()
             np.save(request["save"], self.job.parameters())
+            time_block(self.job, WARM_UP)
             return {}
         if self.job is None:
             raise RuntimeError("no case is open")
