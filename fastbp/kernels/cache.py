@@ -12,13 +12,14 @@ import functools
 import hashlib
 import os
 import pickle
-import pkgutil
 import platform
 import stat
 import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def _candidates() -> Iterator[Path]:
     """Places for the cache, best first."""
     chosen = os.environ.get("FASTBP_CACHE_DIR")
     if chosen:
-        yield Path(chosen).expanduser()
+        yield Path(chosen).expanduser().absolute()
         return
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA")
@@ -62,12 +63,18 @@ def _private(path: Path) -> bool:
 def _sources() -> bytes:
     """One hash over every module of the package, also where it lies in a zip file."""
     digest = hashlib.sha256()
-    root = Path(__file__).parents[1]
-    names = sorted(p.relative_to(root).as_posix() for p in root.rglob("*.py")) if root.is_dir() else []
-    for name in names or [f"{m.name}.py" for m in pkgutil.walk_packages([str(root)])]:
-        digest.update(name.encode() + b"\0")
-        digest.update(pkgutil.get_data("fastbp", name) or b"")
+    for name, source in sorted(_modules(files("fastbp"))):
+        digest.update(name.encode() + b"\0" + source)
     return digest.digest()
+
+
+def _modules(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, bytes]]:
+    """Name and source of every module in `folder` and below."""
+    for entry in folder.iterdir():
+        if entry.name.endswith(".py"):
+            yield prefix + entry.name, entry.read_bytes()
+        elif entry.is_dir():
+            yield from _modules(entry, f"{prefix}{entry.name}/")
 
 
 @functools.cache
