@@ -114,8 +114,8 @@ def outputs(network: BaseNetwork, X: FloatArray) -> FloatArray:
     """a^L (n_samples, n_L)."""
     plan = plan_of(network.sizes, network.dtype, network.activations, network.pair is not None, False)
     out = np.empty((X.shape[0], network.sizes[-1]), network.dtype)
-    if X.shape[0] <= FEW and X.flags.writeable:  # a read-only array would be another type to compile for
-        few_outputs(network.parameters, plan.layers, X, out)
+    if X.shape[0] <= FEW:
+        few_outputs(network.parameters, plan.layers, X.__array_interface__["data"][0], out)
         return out
     _blocks(network, plan, X, out, np.empty(0, np.int64), {})
     return out
