@@ -22,7 +22,7 @@ class Configuration:
     >>> fastbp.config.vector_bytes in (16, 32, 64)
     True
     >>> sorted(fastbp.config.versions)
-    ['Numba', 'NumPy', 'Python', 'fastbp', 'llvmlite']
+    ['NumPy', 'Numba', 'Python', 'fastbp', 'llvmlite']
     """
 
     def __init__(self, version: str) -> None:

@@ -74,6 +74,7 @@ class BaseTrainer(ABC):
 
     Examples
     --------
+    >>> from fastbp import SGD
     >>> from fastbp.reference import Network, Trainer
     >>> X, Y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
     >>> net = Network([2, 8, 1], activation="tanh", output="sigmoid", rng=0)
