@@ -7,6 +7,7 @@ segmentation fault.
 from __future__ import annotations
 
 import hashlib
+import mmap
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from itertools import pairwise
@@ -189,6 +190,13 @@ def _numbers(rules: Rules, network: BaseNetwork) -> dict[str, float]:
     }
 
 
+def _is_mapped(X: Any) -> bool:
+    """Whether the numbers of X lie in a file."""
+    while X is not None and not isinstance(X, mmap.mmap):
+        X = getattr(X, "base", None)
+    return X is not None
+
+
 # ------------------------------------------------------------------ training
 class Session:
     """Training on one data set, parameters and optimizer state in panels from here to `sync`.
@@ -253,8 +261,8 @@ class Session:
             pack_parameters(self._arrays[name], self._arrays["back"][:0], state, self._layers)
 
     def _spread(self, X: FloatArray) -> FloatArray:
-        """X, or a copy with rows padded where a column would fall on few cache sets."""
-        if X.strides[0] % _BAD_STRIDE or self._batch < _BAD_STRIDE_ROWS:
+        """X, or a copy with rows padded where a column would fall on few cache sets; a mapped file is not copied."""
+        if X.strides[0] % _BAD_STRIDE or self._batch < _BAD_STRIDE_ROWS or _is_mapped(X):
             return X
         copy = np.empty((X.shape[0], leading(X.shape[1], X.dtype)), X.dtype)
         copy[:, : X.shape[1]] = X

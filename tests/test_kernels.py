@@ -252,3 +252,20 @@ def test_rows_on_few_cache_sets_train_as_the_twin_does(sizes):
 
 def test_a_thousand_layers_train_as_the_twin_does():
     assert_trains_as_the_twin([8] * 1000 + [3], SGD(0.01), 5, dtype=np.float64, tolerance=1e-9, n=11)
+
+
+def test_rows_of_1_kib_are_copied_once_but_not_out_of_a_mapped_file(tmp_path):
+    X, labels = np.random.default_rng(0).random((128, 256), dtype=np.float32), np.arange(128) % 3
+    X.tofile(tmp_path / "X")
+    mapped = np.memmap(tmp_path / "X", np.float32, "r", shape=X.shape)
+    trained, kept = [], []
+    for data in (X, mapped):
+        trainer = fastbp.Trainer(fastbp.Network([256, 8, 3], rng=0), batch_size=64, rng=0)
+        session = trainer._open(*trainer.network.canonical(data, labels))
+        session.run(np.arange(128), 0)
+        session.sync()
+        trained.append(trainer.network.parameters.tobytes())
+        kept.append(session._layers[0]["lead_in"])
+    assert trained[0] == trained[1]
+    assert kept[0] > 256
+    assert kept[1] == 256
