@@ -14,7 +14,7 @@ from numba import prange
 from fastbp.kernels.backward import backward_samples
 from fastbp.kernels.formulas import call_loss, row_max
 from fastbp.kernels.forward import forward_samples
-from fastbp.kernels.gradient import gradient_layers
+from fastbp.kernels.gradient import DESCEND, gradient_layers
 from fastbp.kernels.jit import entry, inner
 from fastbp.kernels.memory import opened
 from fastbp.kernels.rules import apply_layers, limit_layers, norm
@@ -35,7 +35,7 @@ from fastbp.kernels.simd import (
 # ------------------------------------------------------------------ loop 1: samples
 @inner
 def take_targets(memory, record, layer, rows, s0, s1, v):
-    """y and weight of samples [s0, s1): rows of the targets, or ones at the labels' places; `v` is 1/m."""
+    """y and weight of samples [s0, s1): rows of the targets, or ones at the labels' places; δ^L has the factor `v`."""
     targets, labels = pointer_from(record.targets, memory.y), pointer_from(record.labels, memory.same)
     weights, n, zero = pointer_from(record.sample_weight, memory.y), layer.n_out, load(memory.zeros, 0)
     for s in range(s0, s1):
@@ -101,11 +101,13 @@ def delta_output(memory, record, layer, rows, s0, s1, v):
 
 
 @inner
-def sample_share(record, layers, rows, m, step, t, threads, floats, doubles):
+def sample_share(record, layers, rows, m, step, hyper, t, threads, floats, doubles):
     """Thread t's samples of the minibatch `rows`, forward through all layers and back again."""
     memory = opened(record, floats, doubles, rows)
     x, share = pointer_from(record.x, floats), (m + threads - 1) // threads
     end, v = min(m, t * share + share), 1.0 / m
+    if record.ending == DESCEND:
+        v = -hyper[0] / m
     for s in range(min(m, t * share), end, record.together):
         s1 = min(end, s + record.together)
         forward_samples(memory, layers, x, rows, step, s, s1)
@@ -176,7 +178,16 @@ def steps(ruled):
             part, h = rows[k * batch : k * batch + m], hyper[k]
             for t in prange(threads):
                 sample_share(
-                    records[0], layers, pointer(part), m, step, np.int64(t), threads, pointer(floats), pointer(doubles)
+                    records[0],
+                    layers,
+                    pointer(part),
+                    m,
+                    step,
+                    pointer(h),
+                    np.int64(t),
+                    threads,
+                    pointer(floats),
+                    pointer(doubles),
                 )
             for t in prange(threads):
                 weight_share(
@@ -220,10 +231,10 @@ def steps(ruled):
 @inner
 def tally(record, m, rows, floats, doubles):
     """Σ_s v_s C_s in the order of the samples, and the count of right labels."""
-    memory = opened(record, floats, doubles, rows)
+    memory, weights = opened(record, floats, doubles, rows), pointer_from(record.sample_weight, floats)
     loss, right = 0.0, 0
     for s in range(m):
-        loss += memory.cost[s] * memory.weight[s] * m
+        loss += memory.cost[s] * weights[rows[s]] if record.sample_weight != 0 else memory.cost[s]
     if record.count_right:
         for s in range(m):
             right += memory.right[s]

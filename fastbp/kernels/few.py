@@ -10,12 +10,13 @@ import numpy as np
 
 from fastbp.kernels.formulas import call_activation
 from fastbp.kernels.jit import entry, inner
-from fastbp.kernels.panels import TRANSPOSED
 from fastbp.kernels.simd import at, keep, lanes_in, load, pointer, pointer_from, splat, zero_in
 from fastbp.kernels.tile import dot_step, rows_of, store_sums, tile_of
 
 # Samples up to which this is the quicker way.
 FEW = 8
+# Neurons that go through a row of x together.
+NEURONS = 8
 
 
 @inner
@@ -23,14 +24,14 @@ def dot_layer(z, W, b, x, n_out, n_in):
     """z_i = Σ_j w_ij x_j + b_i with vectors over j, a group of neurons i at a time; z has room for a whole group."""
     lanes = lanes_in(W)
     whole = n_in // lanes * lanes
-    for i in range(0, n_out, TRANSPOSED):
-        rows = rows_of(at(W, i * n_in), n_in, n_out - 1 - i, TRANSPOSED)
+    for i in range(0, n_out, NEURONS):
+        rows = rows_of(at(W, i * n_in), n_in, n_out - 1 - i, NEURONS)
         zero = splat(zero_in(W))
         t = tile_of((zero,), rows)
         for j in range(0, whole, lanes):
             t = dot_step(t, rows, j, load(x, j))
         store_sums(at(z, i), t)
-        for k in range(i, min(i + TRANSPOSED, n_out)):
+        for k in range(i, min(i + NEURONS, n_out)):
             for j in range(whole, n_in):
                 z[k] += W[k * n_in + j] * x[j]
             z[k] += b[k]

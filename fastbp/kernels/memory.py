@@ -47,6 +47,7 @@ MEMORY = np.dtype(
             "same",
             "zeros",
             "scratch",
+            "room",
             "x",
             "targets",
             "labels",
@@ -88,6 +89,7 @@ class Memory(NamedTuple):
     same: Any
     zeros: Any
     scratch: Any
+    room: Any
     update: Any
     loss: Any
     ending: Any
@@ -118,6 +120,7 @@ def opened(record, floats, doubles, integers):
         pointer_from(record.same, integers),
         pointer_from(record.zeros, floats),
         pointer_from(record.scratch, floats),
+        record.room,
         record.update,
         record.loss,
         record.ending,

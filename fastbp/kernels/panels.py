@@ -10,39 +10,46 @@ Each W (n_out, n_in) is kept twice:
 
 from __future__ import annotations
 
-from fastbp.kernels.jit import VECTOR_BYTES, VECTOR_REGISTERS, inner
-from fastbp.kernels.simd import at, keep_loop, lanes_in
+import functools
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from fastbp.kernels.jit import VECTOR_REGISTERS, inner
+from fastbp.kernels.simd import at, keep_loop, lanes_in, lanes_of, store_at
 from fastbp.kernels.tile import (
+    fetch_ahead,
+    first_rows,
     load_tile,
     rank1,
     rows_at,
     rows_of,
+    square_rows,
+    square_transposed,
     store_tile,
-    store_transposed,
     strip,
     strip_like,
     tile_mul,
     tile_of,
+    transposed,
 )
 
 # Tile heights: 10 x 2 accumulators, two strips and broadcasts fill 32 registers, 6 x 2 fill 16. Two vectors wide, 6 to
 # 12 rows all run at 97 % of the FMA limit, 4 rows at 85 %, 14 spill (92 %); so a remainder never is left to a low tile.
 TOP, BASE, HALF = (10, 8, 6) if VECTOR_REGISTERS == 32 else (6, 6, 4)
-# Rows of a tile that is stored transposed: a power of two, and no more than a panel has columns.
-TRANSPOSED = 8 if VECTOR_BYTES == 64 else 4
 
 
 @inner
 def panel_width(left, lanes):
-    """Columns stored for the next panel of `left`: one vector where that holds them and a transposed tile."""
-    return lanes if left <= lanes and lanes >= TRANSPOSED else 2 * lanes
+    """Columns stored for the next panel of `left`: one vector where that holds them."""
+    return lanes if left <= lanes else 2 * lanes
 
 
 @inner
 def padded(n, lanes):
-    """Columns stored for n: whole panels."""
-    unit = lanes if lanes >= TRANSPOSED else 2 * lanes
-    return (n + unit - 1) // unit * unit
+    """Columns stored for n: whole vectors."""
+    return (n + lanes - 1) // lanes * lanes
 
 
 @inner
@@ -106,22 +113,77 @@ def product(z, lead_z, x, index, lead_x, K, w, depth, N, start, scaled, s0, s1):
             )
 
 
+# ------------------------------------------------------------------ from columns i to columns j
+def _mirrored(builder, back, depth, n_in, i, j, lanes):
+    """Where the strips back[i + k, j..] begin, k < lanes, for one vector of columns from j on."""
+    number = functools.partial(ir.Constant, j.type)
+    q = builder.and_(j, number(-2 * lanes))
+    narrow = builder.icmp_signed("<=", builder.sub(n_in, q), number(lanes))
+    width = builder.select(narrow, number(lanes), number(2 * lanes))
+    start = builder.add(builder.mul(q, depth), builder.sub(j, q))
+    rows = [builder.mul(builder.add(i, number(k)), width) for k in range(lanes)]
+    return [builder.gep(back, [builder.add(start, row)]) for row in rows]
+
+
+@intrinsic
+def mirror(tyctx, back, depth, n_in, i, j, tile, count):
+    """Rows [j, j + count) of w, one vector of columns i, as strips back[i, q..] of `depth` rows.
+
+    The tile has a row a j; those from `count` on become zeros.
+    """
+    v, lanes = tile.dtype, tile.dtype.lanes
+
+    def codegen(context, builder, sig, args):
+        back, depth, n_in, i, j, tile, count = args
+        zero, nothing = ir.Constant(context.get_value_type(v), None), ir.Constant(j.type, 0)
+        rows = [
+            builder.select(builder.icmp_signed("<", ir.Constant(j.type, r), count), row, zero)
+            for r, row in enumerate(cgutils.unpack_tuple(builder, tile))
+        ]
+        rows += [zero] * (-len(rows) % lanes)
+        for r in range(0, len(rows), lanes):
+            first = ir.Constant(j.type, r)
+            with builder.if_then(builder.icmp_signed("<", first, count)):
+                columns = square_transposed(builder, rows[r : r + lanes], v)
+                for p, column in zip(_mirrored(builder, back, depth, n_in, i, builder.add(j, first), lanes), columns):
+                    store_at(builder, p, nothing, column, v.dtype.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.void(back, types.intp, types.intp, types.intp, types.intp, tile, types.intp), codegen
+
+
+@intrinsic
+def prefetch_mirror(tyctx, back, depth, n_in, i, j, rows):
+    """Ask for the cache lines that `mirror` will write for a tile with so many `rows`."""
+    lanes, height = lanes_of(back.dtype), len(rows)
+
+    def codegen(context, builder, sig, args):
+        back, depth, n_in, i, j, _ = args
+        for r in range(0, height, lanes):
+            first = builder.add(j, ir.Constant(j.type, r))
+            fetch_ahead(builder, _mirrored(builder, back, depth, n_in, i, first, lanes), True)
+        return context.get_dummy_value()
+
+    return types.void(back, types.intp, types.intp, types.intp, types.intp, rows), codegen
+
+
 # ------------------------------------------------------------------ between panels and the user's arrays
 @inner
 def pack(w, W, n_out, n_in):
     """Panels of columns i of W (n_out, n_in), into `w`, which is zero where nothing is stored."""
     lanes = lanes_in(w)
+    whole = n_in // lanes * lanes
     for p in range(0, n_out, 2 * lanes):
-        columns, width = min(2 * lanes, n_out - p), panel_width(n_out - p, lanes)
-        whole = columns // TRANSPOSED * TRANSPOSED
-        for j in range(0, n_in // lanes * lanes, lanes):
-            for i in range(0, whole, TRANSPOSED):
-                rows = rows_of(at(W, (p + i) * n_in + j), n_in, TRANSPOSED - 1, TRANSPOSED)
-                tile = load_tile(rows, tile_of(strip(W, 1), rows))
-                store_transposed(at(w, p * n_in + j * width + i), width, tile, TRANSPOSED)
-        for i in range(columns):
-            for j in range(0 if i >= whole else n_in // lanes * lanes, n_in):
-                w[p * n_in + j * width + i] = W[(p + i) * n_in + j]
+        width, end = panel_width(n_out - p, lanes), min(p + 2 * lanes, n_out)
+        for i in range(p, end, lanes):
+            to = at(w, p * n_in + i - p)
+            for j in range(0, whole, lanes):
+                rows = square_rows(at(W, i * n_in + j), n_in, n_out - 1 - i)
+                tile = first_rows(load_tile(rows, tile_of(strip(W, 1), rows)), rows, n_out - i)
+                store_tile(square_rows(at(to, j * width), width, lanes - 1), transposed(tile))
+        for i in range(p, end):
+            for j in range(whole, n_in):
+                w[p * n_in + j * width + i - p] = W[i * n_in + j]
 
 
 @inner
@@ -140,14 +202,15 @@ def pack_back(back, W, n_out, n_in):
 def unpack(W, w, n_out, n_in):
     """The array W (n_out, n_in) from its panels of columns i."""
     lanes = lanes_in(w)
+    deep = n_in // lanes * lanes
     for p in range(0, n_out, 2 * lanes):
-        columns, width = min(2 * lanes, n_out - p), panel_width(n_out - p, lanes)
-        whole, deep = columns // lanes * lanes, n_in // TRANSPOSED * TRANSPOSED
-        for j in range(0, deep, TRANSPOSED):
-            for i in range(0, whole, lanes):
-                rows = rows_of(at(w, p * n_in + j * width + i), width, TRANSPOSED - 1, TRANSPOSED)
-                tile = load_tile(rows, tile_of(strip(w, 1), rows))
-                store_transposed(at(W, (p + i) * n_in + j), n_in, tile, TRANSPOSED)
+        width, end = panel_width(n_out - p, lanes), min(p + 2 * lanes, n_out)
+        whole = end // lanes * lanes
+        for i in range(p, whole, lanes):
+            for j in range(0, deep, lanes):
+                rows = square_rows(at(w, p * n_in + j * width + i - p), width, lanes - 1)
+                tile = transposed(load_tile(rows, tile_of(strip(w, 1), rows)))
+                store_tile(square_rows(at(W, i * n_in + j), n_in, lanes - 1), tile)
         for j in range(n_in):
-            for i in range(whole if j < deep else 0, columns):
-                W[(p + i) * n_in + j] = w[p * n_in + j * width + i]
+            for i in range(whole if j < deep else p, end):
+                W[i * n_in + j] = w[p * n_in + j * width + i - p]

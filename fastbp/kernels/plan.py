@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastbp.kernels.gradient import BLOCK
+from fastbp.kernels.gradient import scratch_size
 from fastbp.kernels.memory import LAYER, MEMORY
 from fastbp.kernels.panels import padded
 from fastbp.kernels.simd import lanes_of
@@ -101,12 +101,17 @@ class Plan:
             "right": aligned(n_samples, np.int64),
             "same": np.arange(n_samples, dtype=np.int64),
             "zeros": aligned(top + 2 * _LINE, self.dtype),
-            "scratch": aligned(threads * BLOCK * 2 * lanes_of(self.dtype), self.dtype),
+            "scratch": aligned(threads * self.room(n_samples), self.dtype),
             "g": aligned(self.n_panels, self.dtype) if gradient else zero,
         }
         for name, kept in (("s", states > 0), ("u", states > 1)):
             arrays[name] = aligned(self.n_panels, self.dtype) if kept else arrays["scratch"]
         return arrays
+
+    def room(self, n_samples: int) -> int:
+        """Numbers of scratch buffer that a thread needs."""
+        lanes = lanes_of(self.dtype)
+        return max(scratch_size.py_func(n_samples, int(n_in), lanes) for n_in in self.layers["n_in"])
 
     def together(self, n_samples: int) -> int:
         """How many of `n_samples` go forward and back together.

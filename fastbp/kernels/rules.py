@@ -10,11 +10,10 @@ import math
 import numpy as np
 
 from fastbp.kernels.formulas import call_update
-from fastbp.kernels.gradient import BLOCK, inputs_of, mirror_panel
+from fastbp.kernels.gradient import PART, inputs_of, mirror_panel
 from fastbp.kernels.jit import inner
 from fastbp.kernels.panels import padded, panel_width
 from fastbp.kernels.simd import at, first_lane, lane_sum, lanes_in, load, splat, store, zero_in
-from fastbp.kernels.tile import strip
 
 
 @inner
@@ -50,22 +49,13 @@ def apply_layers(memory, layers, h, factor, t, threads):
         j0, j1 = inputs_of(layer, t, threads)
         for p in range(0, layer.n_out, 2 * lanes):
             width = panel_width(layer.n_out - p, lanes)
-            for block in range(j0, j1, BLOCK):
-                end = min(j1, block + BLOCK)
-                scaled_update(memory, layer.weights + p * layer.n_in + block * width, (end - block) * width, h, factor)
+            for part in range(j0, j1, PART):
+                end = min(j1, part + PART)
+                scaled_update(memory, layer.weights + p * layer.n_in + part * width, (end - part) * width, h, factor)
             if layer.back >= 0 and j0 < j1:
-                mirror_width(memory, layer, p, j0, j1, width)
+                mirror_panel(memory, layer, p, j0, j1)
         if t == threads - 1:
             scaled_update(memory, layer.biases, padded(layer.n_out, lanes), h, factor)
-
-
-@inner
-def mirror_width(memory, layer, p, j0, j1, width):
-    """`mirror_panel` at either width of a panel."""
-    if width > lanes_in(memory.w):
-        mirror_panel(memory, layer, p, j0, j1, strip(memory.zeros, 2))
-    else:
-        mirror_panel(memory, layer, p, j0, j1, strip(memory.zeros, 1))
 
 
 @inner
@@ -85,4 +75,4 @@ def limit_layers(memory, layers, most, t, threads):
                 for o in range(0, layer.n_in * width, width):
                     store(w, o, load(w, o) * factor)
             if layer.back >= 0:
-                mirror_width(memory, layer, p, 0, layer.n_in, width)
+                mirror_panel(memory, layer, p, 0, layer.n_in)
