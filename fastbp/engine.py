@@ -28,7 +28,7 @@ from fastbp.kernels.gradient import DESCEND, STORE, UPDATE
 from fastbp.kernels.parameters import pack_parameters, unpack_parameters
 from fastbp.kernels.plan import Plan, leading, record
 from fastbp.kernels.simd import lanes_of
-from fastbp.kernels.threads import Choice, available, running
+from fastbp.kernels.threads import Choice, Running, available
 from fastbp.losses import LOSSES, Loss
 from fastbp.optimizers import STATES, Optimizer
 from fastbp.rules import Rules
@@ -140,7 +140,7 @@ def _blocks(
     numbers: dict[str, float],
 ) -> None:
     blocks = -(-X.shape[0] // evaluation.SAMPLES)
-    with running(min(blocks, available(None)) if work(network.sizes) * X.shape[0] > 1e8 else 1) as threads:
+    with Running(min(blocks, available(None)) if work(network.sizes) * X.shape[0] > 1e8 else 1) as threads:
         size = min(X.shape[0], threads * evaluation.SAMPLES)
         arrays, layers = plan.arrays(size, training="loss" in numbers), plan.layers_for(size)
         pack_parameters(arrays["w"], arrays["back"][:0], network.parameters, layers)
@@ -258,6 +258,8 @@ class Session:
             **_data(network, X, Y, weight),
             **_numbers(rules, network),
         )
+        self._step = self._memory["step"]
+        self._steady: tuple[tuple[float, ...], FloatArray] | None = None
         pack_parameters(self._arrays["w"], self._arrays["back"], network.parameters, self._layers)
         for name, state in zip(("s", "u"), states, strict=False):
             pack_parameters(self._arrays[name], self._arrays["back"][:0], state, self._layers)
@@ -278,11 +280,11 @@ class Session:
         done = 0
         while done < n:
             first = done // self._batch
-            self._memory["step"] = step + first
+            self._step[0] = step + first
             wanted, n_steps = self._choice.next(-(-(n - done) // self._batch))
             part = rows[done : done + n_steps * self._batch]
             start = perf_counter()
-            with running(wanted) as threads:
+            with Running(wanted) as threads:
                 train = epoch.TRAIN[self._ruled, threads > 1]
                 part_loss, part_right = train(
                     self._memory, self._layers, part, self._batch, hyper[first:], *self._kinds, threads
@@ -298,7 +300,9 @@ class Session:
         first, last = self._optimizer.hyper(step), self._optimizer.hyper(step + n_steps - 1)
         if first == last and not callable(self._optimizer.learning_rate):
             # what depends on the step changes in one direction
-            return np.full((n_steps, len(first)), first, self._network.dtype)
+            if self._steady is None or self._steady[0] != first or len(self._steady[1]) < n_steps:
+                self._steady = first, np.full((n_steps, len(first)), first, self._network.dtype)
+            return self._steady[1][:n_steps]
         return np.array([self._optimizer.hyper(step + k) for k in range(n_steps)], self._network.dtype)
 
     def gradient(self) -> FloatArray:

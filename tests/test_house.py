@@ -24,7 +24,7 @@ FLOORS = (
     ("kernels.vecmath", "kernels.tile", "kernels.memory"),
     ("kernels.panels", "expressions"),
     ("schedules", "inputs", "history", "progress", "rules", "dropout", "callbacks",
-     "safetensors"),
+     "safetensors", "kernels.narrow"),
     ("activations", "optimizers", "metrics"),
     ("losses", "initializers"),
     ("derive", "checkpoint"),
@@ -47,7 +47,7 @@ ROOFS = {"": len(FLOORS), "__main__": len(FLOORS) + 1}
 # What the compiled path alone may use: the NumPy twin reaches none of it, not even through others.
 COMPILED = {"engine", "network", "trainer"} | {
     f"kernels.{name}"
-    for name in ("tile", "panels", "formulas", "forward", "backward", "gradient", "rules", "epoch", "evaluation", "few")
+    for name in ("tile", "panels", "formulas", "forward", "backward", "gradient", "rules", "epoch", "evaluation", "few", "narrow")
 }
 
 # Third-party packages that a module may import at its top; elsewhere only NumPy, Numba and Numba's llvmlite.

@@ -10,6 +10,7 @@ from fastbp.kernels.backward import backward
 from fastbp.kernels.few import FEW
 from fastbp.kernels.forward import forward
 from fastbp.kernels.gradient import gradient
+from fastbp.kernels.narrow import NARROW
 from fastbp.kernels.parameters import pack_parameters, unpack_parameters
 from fastbp.kernels.plan import Plan
 from fastbp.kernels.simd import lanes_of
@@ -107,15 +108,15 @@ def test_gradient_is_the_sum_over_samples(shape, dtype, threads):
 
 # ------------------------------------------------------------------ panels
 PANEL_SIZES = [[1, 1], [1, 13], [13, 1, 1], [8, 64, 16], [7, 33, 15, 5], [65, 31, 129, 10], [17, 8, 4, 2, 40]]
+PANEL_SIZES += [[5, 33, 4, 70, 1, 40, 3, 16, 2]]
 
 
 def columns_in_panels(W, lanes):
     """W (n_out, n_in) as panels of columns i: one strip of up to two vectors for each j, zeros where no i is."""
     n_out = W.shape[0]
-    narrow = lanes if lanes >= 4 else 2 * lanes  # one vector, unless it is shorter than a transposed tile
     panels = []
     for p in range(0, n_out, 2 * lanes):
-        width = narrow if n_out - p <= narrow else 2 * lanes
+        width = lanes if n_out - p <= lanes else 2 * lanes
         strip = np.zeros((W.shape[1], width), W.dtype)
         strip[:, : min(width, n_out - p)] = W[p : p + width].T
         panels.append(strip.ravel())
@@ -131,15 +132,16 @@ def test_panels_hold_the_weights_and_zeros(sizes, dtype):
     arrays = plan.arrays(1)
     pack_parameters(arrays["w"], arrays["back"], net.parameters, plan.layers)
     lanes, w, back = lanes_of(np.dtype(dtype)), [], []
-    for W, b in zip(net.weights, net.biases, strict=True):
-        w.append(columns_in_panels(W, lanes))
-        rows = w[-1].size // W.shape[1]
+    for l, (W, b) in enumerate(zip(net.weights, net.biases, strict=True)):
+        rows = -(-b.size // lanes) * lanes
+        narrow = l > 0 and W.shape[0] <= NARROW and W.shape[1] >= lanes
+        w.append(columns_in_panels(W.T if narrow else W, lanes))
         w.append(np.concatenate([b, np.zeros(rows - b.size, dtype)]))
         deep = np.zeros((rows, W.shape[1]), dtype)
         deep[: W.shape[0]] = W
-        back.append(columns_in_panels(deep.T, lanes))
+        back.append(columns_in_panels(deep.T, lanes) if l > 0 and not narrow else np.zeros(0, dtype))
     assert np.array_equal(arrays["w"], np.concatenate(w))
-    assert np.array_equal(arrays["back"], np.concatenate([np.zeros(0, dtype), *back[1:]]))
+    assert np.array_equal(arrays["back"], np.concatenate(back))
 
 
 @DTYPES
@@ -161,7 +163,7 @@ def test_unpacking_gives_back_what_was_packed(sizes, dtype):
 @pytest.mark.parametrize("threads", [1, 2])
 def test_training_keeps_both_copies_of_the_weights_and_zeros(optimizer, rules, dtype, threads, monkeypatch):
     monkeypatch.setattr("fastbp.kernels.threads._PLENTY", 0)
-    net = make_network(fastbp, [17, 33, 15, 20, 5], activation="sigmoid", dtype=dtype)
+    net = make_network(fastbp, [17, 33, 15, 20, 3, 40, 4], activation="sigmoid", dtype=dtype)
     X, Y = make_data(net, 50)
     states = [np.zeros_like(net.parameters) for _ in range(OPTIMIZERS[optimizer].states)]
     session = Session(net, X, Y, None, 13, OPTIMIZERS[optimizer], states, threads, rules)
@@ -197,6 +199,7 @@ def test_few_read_only_samples_need_no_other_kernel():
 
 # ------------------------------------------------------------------ training against the twin
 AWKWARD = [[1, 2], [8, 1, 2], [1, 13, 3], [3, 1, 1, 4], [17, 31, 33, 7], [40, 65, 15, 2]]
+AWKWARD += [[3, 37, 1, 16, 4, 20, 3]]
 
 
 def trained(implementation, sizes, dtype, optimizer, batch_size, activation="tanh", n=37):

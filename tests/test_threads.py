@@ -90,8 +90,8 @@ def test_three_and_four_threads_give_the_bits_of_one(parallel):
 @pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="there is one thread")
 def test_the_parallel_kernel_is_what_these_tests_run(parallel, monkeypatch):
     taken = []
-    running = kernel_threads.running
-    monkeypatch.setattr("fastbp.engine.running", lambda wanted: taken.append(wanted) or running(wanted))
+    running = kernel_threads.Running
+    monkeypatch.setattr("fastbp.engine.Running", lambda wanted: taken.append(wanted) or running(wanted))
     trained(ROWS[0], threads=2)
     assert 2 in taken
 
@@ -268,6 +268,15 @@ def test_trying_costs_little_where_threads_do_not_pay(two):
     assert decide(Choice(5e6, None), 1e-4, 1e-3)[1] < 0.05
 
 
+def test_the_choice_is_made_again_as_the_machine_changes(two):
+    choice = Choice(5e6, None)
+    assert decide(choice, 1e-4, 6e-5)[0] == 2
+    choice.timed(2, 10_000, 1.0)
+    assert choice.next(50) == (2, 50)
+    choice.timed(2, 10_000, 3.0)
+    assert decide(choice, 1e-4, 3e-4)[0] == 1
+
+
 def test_short_fits_never_wait_for_the_parallel_kernel(two):
     choice, seconds = Choice(5e6, None), 0.0
     while seconds < 0.2:
@@ -278,8 +287,8 @@ def test_short_fits_never_wait_for_the_parallel_kernel(two):
 
 
 def test_whoever_comes_second_gets_one_thread():
-    with kernel_threads.running(1) as alone:
+    with kernel_threads.Running(1) as alone:
         assert alone == 1
-    with kernel_threads._inside, kernel_threads.running(2) as threads:
+    with kernel_threads._inside, kernel_threads.Running(2) as threads:
         assert threads == 1
     assert not kernel_threads._inside.locked()

@@ -16,6 +16,9 @@ from fastbp.kernels.simd import at, keep, lanes_in, pointer
 @inner
 def backward_layer(memory, layer, below, s0, s1):
     """δ_j = Σ_i w_ij δ_i σ'(z_j) for samples [s0, s1), from `layer` to the one `below`, where σ'(z_j) lies."""
+    back, depth = at(memory.back, layer.back), padded(layer.n_out, lanes_in(memory.d))
+    if layer.narrow:
+        back, depth = at(memory.w, layer.weights), layer.n_out
     product(
         at(memory.d, below.outputs),
         below.lead,
@@ -23,8 +26,8 @@ def backward_layer(memory, layer, below, s0, s1):
         memory.same,
         layer.lead,
         layer.n_out,
-        at(memory.back, layer.back),
-        padded(layer.n_out, lanes_in(memory.d)),
+        back,
+        depth,
         layer.n_in,
         memory.zeros,
         below.activation | memory.drop_below,
@@ -52,7 +55,7 @@ def backward_arrays(delta_in, delta_out, W, sigma_prime, threads):
     back, zeros = np.zeros(lead * depth, W.dtype), np.zeros(lead, W.dtype)
     rows, index = np.zeros((m, lead), W.dtype), np.arange(m)
     rows[:, :n_in] = sigma_prime
-    pack_back(pointer(back), pointer(W), n_out, n_in)
+    pack_back(pointer(back), pointer(W), n_out, n_in, depth)
     share = (m + threads - 1) // threads
     for t in prange(threads):
         product(

@@ -17,6 +17,7 @@ from fastbp.kernels.forward import forward_samples
 from fastbp.kernels.gradient import DESCEND, gradient_layers
 from fastbp.kernels.jit import entry, inner
 from fastbp.kernels.memory import opened
+from fastbp.kernels.narrow import NARROW
 from fastbp.kernels.rules import apply_layers, limit_layers, norm
 from fastbp.kernels.simd import (
     at,
@@ -57,6 +58,11 @@ def take_targets(memory, record, layer, rows, s0, s1, v):
 @inner
 def largest(x, o, n):
     """The index of the largest of the n numbers from x[o] on, the first one of equals."""
+    if n <= NARROW:  # one by one: 2.8 ns a sample of two outputs, across the lanes 5.7
+        first = 0
+        for i in range(1, n):
+            first = i if x[o + i] > x[o + first] else first
+        return np.int64(first)
     top = row_max(x, o, n)
     for i in range(0, n, lanes_in(x)):
         k = i + first_true(load(x, o + i) == top)

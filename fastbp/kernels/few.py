@@ -29,7 +29,7 @@ def dot_layer(z, W, b, x, n_out, n_in):
         zero = splat(zero_in(W))
         t = tile_of((zero,), rows)
         for j in range(0, whole, lanes):
-            t = dot_step(t, rows, j, load(x, j))
+            t = dot_step(t, rows, j, (load(x, j),))
         store_sums(at(z, i), t)
         for k in range(i, min(i + NEURONS, n_out)):
             for j in range(whole, n_in):

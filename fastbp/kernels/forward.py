@@ -11,6 +11,7 @@ from numba import prange
 from fastbp.kernels.dropout import drop
 from fastbp.kernels.formulas import call_activation
 from fastbp.kernels.jit import entry, inner
+from fastbp.kernels.narrow import product_narrow
 from fastbp.kernels.panels import pack, padded, product
 from fastbp.kernels.simd import at, keep, lanes_in, pointer
 
@@ -19,21 +20,11 @@ from fastbp.kernels.simd import at, keep, lanes_in, pointer
 def forward_layer(memory, layer, x, index, lead_in, s0, s1):
     """z_i = Σ_j w_ij a_j + b_i, a_i = σ(z_i) for samples [s0, s1); σ'(z_i) is left where δ_i will stand."""
     a, d, lead = at(memory.a, layer.outputs), at(memory.d, layer.outputs), layer.lead
-    product(
-        a,
-        lead,
-        x,
-        index,
-        lead_in,
-        layer.n_in,
-        at(memory.w, layer.weights),
-        layer.n_in,
-        layer.n_out,
-        at(memory.w, layer.biases),
-        np.int64(0),
-        s0,
-        s1,
-    )
+    w, b = at(memory.w, layer.weights), at(memory.w, layer.biases)
+    if layer.narrow:
+        product_narrow(a, lead, x, lead_in, layer.n_in, w, layer.n_out, b, s0, s1)
+    else:
+        product(a, lead, x, index, lead_in, layer.n_in, w, layer.n_in, layer.n_out, b, np.int64(0), s0, s1)
     if layer.activation != 0:
         call_activation(layer.activation, at(a, s0 * lead), at(d, s0 * lead), s1 - s0, lead, layer.n_out)
 

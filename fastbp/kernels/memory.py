@@ -9,7 +9,7 @@ import numpy as np
 from fastbp.kernels.jit import inner
 from fastbp.kernels.simd import pointer_from
 
-# One row a layer; `weights`, `biases`, `back`, `outputs` are offsets in numbers into the buffers w, w, back and a or d.
+# One row a layer; `before` counts the weights of the layers before; `weights`, `biases`, `back`, `outputs` are offsets in numbers into the buffers w, w, back and a or d.
 LAYER = np.dtype(
     [
         (name, np.int64)
@@ -18,6 +18,8 @@ LAYER = np.dtype(
             "n_out",
             "lead_in",
             "lead",
+            "narrow",
+            "before",
             "weights",
             "biases",
             "back",

@@ -187,10 +187,9 @@ def pack(w, W, n_out, n_in):
 
 
 @inner
-def pack_back(back, W, n_out, n_in):
-    """Panels of columns j of W (n_out, n_in), into `back`, which is zero where nothing is stored."""
+def pack_back(back, W, n_out, n_in, depth):
+    """Panels of columns j of W (n_out, n_in), `depth` rows deep, into `back`, which is zero where nothing is stored."""
     lanes = lanes_in(W)
-    depth = padded(n_out, lanes)
     for q in range(0, n_in, 2 * lanes):
         width = panel_width(n_in - q, lanes)
         for i in range(n_out):
@@ -214,3 +213,14 @@ def unpack(W, w, n_out, n_in):
         for j in range(n_in):
             for i in range(whole if j < deep else p, end):
                 W[i * n_in + j] = w[p * n_in + j * width + i - p]
+
+
+@inner
+def unpack_back(W, back, n_out, n_in, depth):
+    """The array W (n_out, n_in) from its panels of columns j."""
+    lanes = lanes_in(W)
+    for q in range(0, n_in, 2 * lanes):
+        width = panel_width(n_in - q, lanes)
+        for i in range(n_out):
+            for j in range(min(width, n_in - q)):
+                W[i * n_in + q + j] = back[q * depth + i * width + j]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fastbp.kernels.jit import entry
-from fastbp.kernels.panels import pack, pack_back, unpack
-from fastbp.kernels.simd import at, pointer
+from fastbp.kernels.panels import pack, pack_back, padded, unpack, unpack_back
+from fastbp.kernels.simd import at, lanes_in, pointer
 
 
 def to_panels(w, back, flat, layers):
@@ -12,9 +12,13 @@ def to_panels(w, back, flat, layers):
     for l in range(len(layers)):
         layer = layers[l]
         W = at(pointer(flat), layer.parameters)
-        pack(at(pointer(w), layer.weights), W, layer.n_out, layer.n_in)
+        if layer.narrow:
+            pack_back(at(pointer(w), layer.weights), W, layer.n_out, layer.n_in, layer.n_out)
+        else:
+            pack(at(pointer(w), layer.weights), W, layer.n_out, layer.n_in)
         if layer.back >= 0 and len(back) > 0:
-            pack_back(at(pointer(back), layer.back), W, layer.n_out, layer.n_in)
+            depth = padded(layer.n_out, lanes_in(W))
+            pack_back(at(pointer(back), layer.back), W, layer.n_out, layer.n_in, depth)
         for i in range(layer.n_out):
             w[layer.biases + i] = W[layer.n_out * layer.n_in + i]
 
@@ -24,7 +28,10 @@ def from_panels(flat, w, layers):
     for l in range(len(layers)):
         layer = layers[l]
         W = at(pointer(flat), layer.parameters)
-        unpack(W, at(pointer(w), layer.weights), layer.n_out, layer.n_in)
+        if layer.narrow:
+            unpack_back(W, at(pointer(w), layer.weights), layer.n_out, layer.n_in, layer.n_out)
+        else:
+            unpack(W, at(pointer(w), layer.weights), layer.n_out, layer.n_in)
         for i in range(layer.n_out):
             W[layer.n_out * layer.n_in + i] = w[layer.biases + i]
 

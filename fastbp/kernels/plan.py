@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from fastbp.kernels.gradient import scratch_size
 from fastbp.kernels.memory import LAYER, MEMORY
+from fastbp.kernels.narrow import is_narrow
 from fastbp.kernels.panels import padded
 from fastbp.kernels.simd import lanes_of
 
@@ -61,26 +62,32 @@ class Plan:
         self.dtype, lanes = np.dtype(dtype), lanes_of(np.dtype(dtype))
         self.layers = np.zeros(len(sizes) - 1, LAYER)
         self.leads = [sizes[0], *(leading(n, dtype) for n in sizes[1:])]
-        panels = back = lead = flat = 0
+        panels = back = lead = flat = before = 0
         for l, (n_in, n_out) in enumerate(pairwise(sizes)):
             rows = padded.py_func(n_out, lanes)
-            mirrored = back if l > 0 else -1  # nothing goes back to the input
+            narrow = is_narrow.py_func(l, n_in, n_out, lanes)
+            # nothing goes back to the input, and a narrow layer's weights serve both ways
+            mirrored = back if l > 0 and not narrow else -1
+            size = padded.py_func(n_in, lanes) * n_out if narrow else rows * n_in
             self.layers[l] = (
                 n_in,
                 n_out,
                 self.leads[l],
                 self.leads[l + 1],
+                narrow,
+                before,
                 panels,
-                panels + rows * n_in,
+                panels + size,
                 mirrored,
                 lead,
                 activations[l],
                 flat,
             )
-            panels += rows * (n_in + 1)
-            back += padded.py_func(n_in, lanes) * rows if l > 0 else 0
+            panels += size + rows
+            back += padded.py_func(n_in, lanes) * rows if mirrored >= 0 else 0
             lead += self.leads[l + 1]
             flat += n_out * (n_in + 1)
+            before += n_out * n_in
         self.n_panels, self.n_back, self.n_row = panels, back, lead
 
     def arrays(

@@ -12,6 +12,7 @@ import numpy as np
 from fastbp.kernels.formulas import call_update
 from fastbp.kernels.gradient import PART, inputs_of, mirror_panel
 from fastbp.kernels.jit import inner
+from fastbp.kernels.narrow import strip_at
 from fastbp.kernels.panels import padded, panel_width
 from fastbp.kernels.simd import at, first_lane, lane_sum, lanes_in, load, splat, store, zero_in
 
@@ -46,7 +47,12 @@ def apply_layers(memory, layers, h, factor, t, threads):
     lanes = lanes_in(memory.w)
     for l in range(len(layers)):
         layer = layers[l]
-        j0, j1 = inputs_of(layer, t, threads)
+        j0, j1 = inputs_of(layers, l, t, threads)
+        if j0 < j1 == layer.n_in:
+            scaled_update(memory, layer.biases, padded(layer.n_out, lanes), h, factor)
+        if layer.narrow and j0 < j1:
+            scaled_update(memory, layer.weights, layer.n_out * padded(layer.n_in, lanes), h, factor)
+            j1 = j0
         for p in range(0, layer.n_out, 2 * lanes):
             width = panel_width(layer.n_out - p, lanes)
             for part in range(j0, j1, PART):
@@ -54,8 +60,27 @@ def apply_layers(memory, layers, h, factor, t, threads):
                 scaled_update(memory, layer.weights + p * layer.n_in + part * width, (end - part) * width, h, factor)
             if layer.back >= 0 and j0 < j1:
                 mirror_panel(memory, layer, p, j0, j1)
-        if t == threads - 1:
-            scaled_update(memory, layer.biases, padded(layer.n_out, lanes), h, factor)
+
+
+@inner
+def shortening(square, most):
+    """What makes a length no longer than `most` of one whose square is given."""
+    return np.where(square > most * most, most / np.sqrt(square), 1.0)
+
+
+@inner
+def limit_narrow(memory, layer, most, t, threads):
+    """`limit_layers` for a narrow layer: a neuron's weights are strips, one a vector of inputs j."""
+    lanes, w = lanes_in(memory.w), at(memory.w, layer.weights)
+    for i in range(t, layer.n_out, threads):
+        square = splat(zero_in(w))
+        for j in range(0, layer.n_in, lanes):
+            x = load(w, strip_at(layer.n_in, layer.n_out, i, j, lanes))
+            square += x * x
+        factor = shortening(lane_sum(square), most)
+        for j in range(0, layer.n_in, lanes):
+            o = strip_at(layer.n_in, layer.n_out, i, j, lanes)
+            store(w, o, load(w, o) * factor)
 
 
 @inner
@@ -64,6 +89,9 @@ def limit_layers(memory, layers, most, t, threads):
     lanes = lanes_in(memory.w)
     for l in range(len(layers)):
         layer = layers[l]
+        if layer.narrow:
+            limit_narrow(memory, layer, most, t, threads)
+            continue
         for p in range(2 * lanes * t, layer.n_out, 2 * lanes * threads):
             width = panel_width(layer.n_out - p, lanes)
             for i in range(0, width, lanes):
@@ -71,7 +99,7 @@ def limit_layers(memory, layers, most, t, threads):
                 square = splat(zero_in(w))
                 for o in range(0, layer.n_in * width, width):
                     square += load(w, o) * load(w, o)
-                factor = np.where(square > most * most, most / np.sqrt(square), 1.0)
+                factor = shortening(square, most)
                 for o in range(0, layer.n_in * width, width):
                     store(w, o, load(w, o) * factor)
             if layer.back >= 0:

@@ -107,6 +107,22 @@ def store_at(builder: Any, p: Any, offset: Any, value: Any, align: int) -> None:
     builder.store(value, builder.bitcast(builder.gep(p, [offset]), value.type.as_pointer())).align = align
 
 
+def first_mask(builder: Any, lanes: int, n: Any) -> Any:
+    """Bits of `lanes` lanes, the first `n` of them 1."""
+    numbers = ir.Constant(ir.VectorType(n.type, lanes), list(range(lanes)))
+    return builder.icmp_signed("<", numbers, broadcast(builder, n, lanes))
+
+
+def masked_load_at(context: Any, builder: Any, p: Any, offset: Any, v: Vec, n: Any) -> Any:
+    """Load the first `n` lanes of a `v` from p + offset, `offset` in numbers; the others are 0."""
+    vt, mask = context.get_value_type(v), first_mask(builder, v.lanes, n)
+    address = builder.bitcast(builder.gep(p, [offset]), vt.as_pointer())
+    fnty = ir.FunctionType(vt, [address.type, I32, mask.type, vt])
+    name = f"llvm.masked.load.v{v.lanes}f{v.dtype.bitwidth}.p0"
+    fn = cgutils.get_or_insert_function(builder.module, fnty, name)
+    return builder.call(fn, [address, I32(v.dtype.bitwidth // 8), mask, ir.Constant(vt, None)])
+
+
 # ------------------------------------------------------------------ memory
 @intrinsic
 def pointer(tyctx, arr):
@@ -198,13 +214,7 @@ def zero_in(tyctx, p):
 @intrinsic
 def first_lanes(tyctx, x, n):
     """Mask of the first `n` lanes of a vector like `x`."""
-    lanes = x.lanes
-
-    def codegen(context, builder, sig, args):
-        it = ir.VectorType(ir.IntType(64), lanes)
-        return builder.icmp_signed("<", ir.Constant(it, list(range(lanes))), broadcast(builder, args[1], lanes))
-
-    return Mask(lanes)(x, types.int64), codegen
+    return Mask(x.lanes)(x, types.int64), lambda context, builder, sig, args: first_mask(builder, x.lanes, args[1])
 
 
 @intrinsic
@@ -235,18 +245,9 @@ def first_true(tyctx, mask):
 def load_first(tyctx, p, offset, n):
     """The vector whose first `n` lanes are p[offset], ..., and whose others are 0; nothing else is read."""
     v = vector_of(p.dtype)
-
-    def codegen(context, builder, sig, args):
-        vt, bits = context.get_value_type(v), ir.VectorType(ir.IntType(1), v.lanes)
-        it = ir.VectorType(ir.IntType(64), v.lanes)
-        mask = builder.icmp_signed("<", ir.Constant(it, list(range(v.lanes))), broadcast(builder, args[2], v.lanes))
-        address = builder.bitcast(builder.gep(args[0], [args[1]]), vt.as_pointer())
-        fnty = ir.FunctionType(vt, [address.type, I32, bits, vt])
-        name = f"llvm.masked.load.v{v.lanes}f{v.dtype.bitwidth}.p0"
-        fn = cgutils.get_or_insert_function(builder.module, fnty, name)
-        return builder.call(fn, [address, I32(v.dtype.bitwidth // 8), mask, ir.Constant(vt, None)])
-
-    return v(p, types.int64, types.int64), codegen
+    return v(p, types.int64, types.int64), lambda context, builder, sig, args: masked_load_at(
+        context, builder, args[0], args[1], v, args[2]
+    )
 
 
 def butterfly(builder: Any, v: Any, lanes: int, combine: Any) -> Any:

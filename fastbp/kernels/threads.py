@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from statistics import median
 
@@ -20,7 +18,10 @@ _TOO_LITTLE = 1.2e6
 # Above this much, threads pay on any threading layer (workqueue: 90 µs a loop), and no serial kernel need be compiled.
 _PLENTY = 2e8
 _TRIALS = 5
-_TRIAL_SECONDS = 2e-4
+# Long enough for sleeping threads to wake within it: 50 µs
+_TRIAL_SECONDS = 5e-4
+# After so much training both ways are tried again: other processes come and go, and a virtual machine's cores move.
+_AGAIN = 2.0
 # Serial training goes on for so long before the parallel kernel is compiled to be tried: short fits never wait for it.
 _PATIENCE = 0.25
 
@@ -82,22 +83,28 @@ def available(limit: int | None) -> int:
     return count() if limit is None else min(limit, count())
 
 
-@contextmanager
-def running(wanted: int) -> Iterator[int]:
-    """Give up to `wanted` of Numba's threads for one parallel call, one if another Python thread has them.
+class Running:
+    """Up to `wanted` of Numba's threads for one parallel call, one if another Python thread has them.
 
     Numba's thread count is as before afterwards. Two threads inside the workqueue layer would abort the process.
     """
-    if wanted < 2 or not _inside.acquire(blocking=False):
-        yield 1
-        return
-    before = numba.get_num_threads()
-    try:
-        numba.set_num_threads(wanted)
-        yield wanted
-    finally:
-        numba.set_num_threads(before)
-        _inside.release()
+
+    def __init__(self, wanted: int) -> None:
+        self._wanted = wanted
+        self._held: threading.Lock | None = None
+
+    def __enter__(self) -> int:
+        lock = _inside
+        if self._wanted < 2 or not lock.acquire(blocking=False):
+            return 1
+        self._held, self._before = lock, numba.get_num_threads()
+        numba.set_num_threads(self._wanted)
+        return self._wanted
+
+    def __exit__(self, *error: object) -> None:
+        if self._held is not None:
+            numba.set_num_threads(self._before)
+            self._held.release()
 
 
 class Choice:
@@ -113,6 +120,7 @@ class Choice:
 
     def __init__(self, flop: float, limit: int | None) -> None:
         self._limit, self._seconds = limit, 0.0
+        self._decided: float | None = None  # at how many seconds of training
         self._trials: dict[bool, list[float]] = {False: [], True: []}
         self._parallel: bool | None = None if _TOO_LITTLE <= flop <= _PLENTY else flop > _PLENTY
         self._step_seconds = flop / 1e11
@@ -130,6 +138,9 @@ class Choice:
     def timed(self, threads: int, n_steps: int, seconds: float) -> None:
         """Take note of how long `n_steps` took."""
         self._seconds += seconds
+        if self._decided is not None and self._parallel is not None and self._seconds > self._decided + _AGAIN:
+            self._parallel, self._trials = None, {False: [], True: []}
+            return
         if self._parallel is not None or self._seconds < _PATIENCE:
             return
         self._step_seconds = seconds / n_steps if threads == 1 else self._step_seconds
@@ -137,5 +148,5 @@ class Choice:
         if min(map(len, self._trials.values())) > _TRIALS:
             # the first of each may have compiled or woken threads
             serial, parallel = (median(self._trials[way][1:]) for way in (False, True))
-            self._parallel = parallel < serial
+            self._parallel, self._decided = parallel < serial, self._seconds
 

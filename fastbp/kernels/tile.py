@@ -15,9 +15,11 @@ from fastbp.kernels.simd import (
     add,
     broadcast,
     butterfly,
+    first_mask,
     fused,
     lanes_of,
     load_at,
+    masked_load_at,
     scalar_of,
     store_at,
     vector_of,
@@ -87,6 +89,15 @@ def rows_of(tyctx, p, stride, last, count):
 def square_rows(tyctx, p, stride, last):
     """As `rows_of`, as many rows as a vector has lanes."""
     n = lanes_of(p.dtype)
+    return types.UniTuple(p, n)(p, types.intp, types.intp), lambda context, builder, sig, args: _strided(
+        builder, *args, n
+    )
+
+
+@intrinsic
+def half_rows(tyctx, p, stride, last):
+    """As `rows_of`, half as many rows as a vector has lanes."""
+    n = lanes_of(p.dtype) // 2
     return types.UniTuple(p, n)(p, types.intp, types.intp), lambda context, builder, sig, args: _strided(
         builder, *args, n
     )
@@ -210,6 +221,21 @@ def first_rows(tyctx, tile, rows, count):
 
 
 @intrinsic
+def first_columns(tyctx, tile, count):
+    """The tile, one vector wide, with lane k and all after it zero for k >= count."""
+    v = tile.dtype
+
+    def codegen(context, builder, sig, args):
+        keep = first_mask(builder, v.lanes, args[1])
+        zero = ir.Constant(context.get_value_type(v), None)
+        return cgutils.pack_array(
+            builder, [builder.select(keep, x, zero) for x in cgutils.unpack_tuple(builder, args[0])]
+        )
+
+    return tile(tile, types.intp), codegen
+
+
+@intrinsic
 def rank1(tyctx, tile, rows, k, row):
     """tile[r] += rows[r][k] * row for every row r: one broadcast and one FMA a vector."""
     height, width, v = len(rows), len(row), row.dtype
@@ -226,21 +252,23 @@ def rank1(tyctx, tile, rows, k, row):
     return tile(tile, rows, types.intp, row), codegen
 
 
+def _even_and_odd(lanes, window, chunk):
+    """Shuffles of two vectors to their even chunks and to their odd ones within each `window` lanes."""
+    even = [[w + k + c for k in range(0, window, 2 * chunk) for c in range(chunk)] for w in range(0, lanes, window)]
+    return [
+        ir.Constant(ir.VectorType(I32, lanes), [at + k + h for part in even for at in (0, lanes) for k in part])
+        for h in (0, chunk)
+    ]
+
+
 def _sorted_apart(builder, rows, lanes, window, chunk):
     """`rows` read column by column within each `window` lanes, a `chunk` being what is moved: window/chunk rows.
 
     In each of log2(rows) rounds the even chunks of every pair of vectors go to one vector, the odd ones to another.
     """
-    if len(rows) == 1:
-        return rows
-    even = [[w + k + c for k in range(0, window, 2 * chunk) for c in range(chunk)] for w in range(0, lanes, window)]
-    masks = [
-        ir.Constant(ir.VectorType(I32, lanes), [at + k + h for part in even for at in (0, lanes) for k in part])
-        for h in (0, chunk)
-    ]
     for _ in range(len(rows).bit_length() - 1):
         pairs = list(zip(rows[::2], rows[1::2]))
-        rows = [builder.shuffle_vector(x, y, mask) for mask in masks for x, y in pairs]
+        rows = [builder.shuffle_vector(x, y, mask) for mask in _even_and_odd(lanes, window, chunk) for x, y in pairs]
     return rows
 
 
@@ -264,22 +292,61 @@ def transposed(tyctx, tile):
     )
 
 
+def _dot(context, builder, tile, rows, vectors, load_row):
+    """The tile with load_row(rows[r]) times each of `vectors` added to row r."""
+    pairs = [(load_row(p), x) for p in cgutils.unpack_tuple(builder, rows) for x in vectors]
+    sums = cgutils.unpack_tuple(builder, tile[1])
+    return cgutils.pack_array(
+        builder, [fused(context, builder, tile[0].dtype, a, x, t) for (a, x), t in zip(pairs, sums)]
+    )
+
+
 @intrinsic
-def dot_step(tyctx, tile, rows, k, x):
-    """tile[r] += rows[r][k..] * x for every row r of one vector: the lanes of Σ_k rows[r][k] x[k]."""
+def dot_step(tyctx, tile, rows, k, row):
+    """tile[r, q] += rows[r][k..] * row[q] lane by lane: on the way to Σ_k rows[r][k] row[q][k]."""
     v = tile.dtype
 
     def codegen(context, builder, sig, args):
-        ws = [
-            load_at(builder, p, args[2], context.get_value_type(v), v.dtype.bitwidth // 8)
-            for p in cgutils.unpack_tuple(builder, args[1])
-        ]
-        return cgutils.pack_array(
-            builder,
-            [fused(context, builder, v, w, args[3], t) for w, t in zip(ws, cgutils.unpack_tuple(builder, args[0]))],
-        )
+        def load_row(p):
+            return load_at(builder, p, args[2], context.get_value_type(v), v.dtype.bitwidth // 8)
 
-    return tile(tile, rows, types.intp, x), codegen
+        return _dot(context, builder, (tile, args[0]), args[1], cgutils.unpack_tuple(builder, args[3]), load_row)
+
+    return tile(tile, rows, types.intp, row), codegen
+
+
+@intrinsic
+def dot_rest(tyctx, tile, rows, k, row, n):
+    """The same with the first `n` lanes: nothing else is read of the rows."""
+    v = tile.dtype
+
+    def codegen(context, builder, sig, args):
+        def load_row(p):
+            return masked_load_at(context, builder, p, args[2], v, args[4])
+
+        return _dot(context, builder, (tile, args[0]), args[1], cgutils.unpack_tuple(builder, args[3]), load_row)
+
+    return tile(tile, rows, types.intp, row, types.intp), codegen
+
+
+@intrinsic
+def lane_sums(tyctx, tile):
+    """The sums of the lanes of as many vectors as there are lanes, in one vector."""
+    v = tile.dtype
+
+    def codegen(context, builder, sig, args):
+        inside = min(v.lanes, 128 // v.dtype.bitwidth)
+        rows = cgutils.unpack_tuple(builder, args[0])
+        for window, chunk in ((inside, 1), (v.lanes, inside)):
+            for _ in range((window // chunk).bit_length() - 1):
+                masks = _even_and_odd(v.lanes, window, chunk)
+                rows = [
+                    builder.fadd(*(builder.shuffle_vector(x, y, mask) for mask in masks))
+                    for x, y in zip(rows[::2], rows[1::2])
+                ]
+        return rows[0]
+
+    return v(tile), codegen
 
 
 @intrinsic
