@@ -47,7 +47,10 @@ ROOFS = {"": len(FLOORS), "__main__": len(FLOORS) + 1}
 # What the compiled path alone may use: the NumPy twin reaches none of it, not even through others.
 COMPILED = {"engine", "network", "trainer"} | {
     f"kernels.{name}"
-    for name in ("tile", "panels", "formulas", "forward", "backward", "gradient", "rules", "epoch", "evaluation", "few", "narrow")
+    for name in (
+        "tile", "panels", "narrow", "few", "formulas", "forward", "backward", "gradient", "rules", "epoch",
+        "evaluation",
+    )
 }
 
 # Third-party packages that a module may import at its top; elsewhere only NumPy, Numba and Numba's llvmlite.

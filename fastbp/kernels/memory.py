@@ -9,7 +9,8 @@ import numpy as np
 from fastbp.kernels.jit import inner
 from fastbp.kernels.simd import pointer_from
 
-# One row a layer; `before` counts the weights of the layers before; `weights`, `biases`, `back`, `outputs` are offsets in numbers into the buffers w, w, back and a or d.
+# One row a layer; `before` counts the weights of the layers before; `weights`, `biases`, `back`, `outputs` are offsets
+# in numbers into the buffers w, w, back and a or d.
 LAYER = np.dtype(
     [
         (name, np.int64)
