@@ -9,7 +9,7 @@ from fastbp.engine import Session
 from fastbp.kernels.backward import backward
 from fastbp.kernels.few import FEW
 from fastbp.kernels.forward import forward
-from fastbp.kernels.gradient import gradient
+from fastbp.kernels.gradient import FAR, gradient
 from fastbp.kernels.narrow import NARROW
 from fastbp.kernels.parameters import pack_parameters, unpack_parameters
 from fastbp.kernels.plan import Plan
@@ -230,6 +230,14 @@ def test_awkward_sizes_train_as_the_twin_does(sizes, batch_size, optimizer, dtyp
 @pytest.mark.parametrize("optimizer", [SGD(0.1), SGD(0.02, momentum=0.5)], ids=["in registers", "by formula"])
 def test_minibatches_of_several_passes_train_as_the_twin_does(optimizer, dtype):
     assert_trains_as_the_twin([19, 33, 5], optimizer, 300, dtype=dtype, n=601)
+
+
+@DTYPES
+@pytest.mark.parametrize("optimizer", [SGD(0.1), SGD(0.02, momentum=0.5)], ids=["in registers", "by formula"])
+@pytest.mark.parametrize(("n_in", "batch_size"), [(700, 200), (301, 600)])
+def test_inputs_that_are_copied_train_as_the_twin_does(n_in, batch_size, optimizer, dtype):
+    assert n_in * batch_size > FAR
+    assert_trains_as_the_twin([n_in, 45, 39, 3], optimizer, batch_size, dtype=dtype, n=2 * batch_size)
 
 
 def test_a_lone_output_of_eight_inputs_trains_as_the_twin_does():
