@@ -142,6 +142,15 @@ def mirror_panel(memory, layer, p, j0, j1):
 
 
 @inner
+def follow(memory, g, o, n, h):
+    """The gradient g of the n weights from w[o] on, with penalties and clipping, followed by the formula for UPDATE."""
+    if memory.shaped:
+        shape_gradient(memory, g, at(memory.w, o), n, memory.l1, memory.l2)
+    if memory.ending == UPDATE:
+        call_update(memory.update, at(memory.w, o), g, at(memory.s, o), at(memory.u, o), h, n)
+
+
+@inner
 def store_or_update(memory, layer, x, apart, index, lead_x, m, j0, j1, h, scratch):
     """The gradient of all i and j in [j0, j1), a part of a panel at a time: stored, or followed by the formula."""
     lanes = lanes_in(memory.w)
@@ -155,12 +164,9 @@ def store_or_update(memory, layer, x, apart, index, lead_x, m, j0, j1, h, scratc
             for i in range(0, width, lanes):
                 delta = at(memory.d, layer.outputs + p + i)
                 store_inputs(at(g, i), width, x, apart, index, lead_x, delta, layer.lead, m, part, end)
-            if memory.shaped:
-                shape_gradient(memory, g, at(memory.w, o), n, memory.l1, memory.l2)
-            if memory.ending == UPDATE:
-                call_update(memory.update, at(memory.w, o), g, at(memory.s, o), at(memory.u, o), h, n)
-                if layer.back >= 0:
-                    mirror_panel(memory, layer, p, part, end)
+            follow(memory, g, o, n, h)
+            if memory.ending == UPDATE and layer.back >= 0:
+                mirror_panel(memory, layer, p, part, end)
 
 
 @inner
@@ -233,10 +239,7 @@ def store_or_update_narrow(memory, layer, a, lead_a, m, h, scratch):
             g = at(memory.w, o)
         delta, end = at(memory.d, layer.outputs), min(n_in, q + width)
         gradient_narrow(g, width, memory.ending == DESCEND, delta, layer.lead, n_out, a, lead_a, m, n_in, q, end)
-        if memory.shaped:
-            shape_gradient(memory, g, at(memory.w, o), n, memory.l1, memory.l2)
-        if memory.ending == UPDATE:
-            call_update(memory.update, at(memory.w, o), g, at(memory.s, o), at(memory.u, o), h, n)
+        follow(memory, g, o, n, h)
 
 
 # ------------------------------------------------------------------ layers
