@@ -146,7 +146,7 @@ def _blocks(
         pack_parameters(arrays["w"], arrays["back"][:0], network.parameters, layers)
         memory = record(arrays, **{"x": X.ctypes.data, **numbers})
         run = evaluation.outputs_parallel if threads > 1 else evaluation.outputs_serial
-        run(memory, layers, np.arange(X.shape[0]), out.reshape(-1), right, *_kinds(network.dtype), threads)
+        run(memory, layers, np.arange(X.shape[0]), out.reshape(-1), right, threads)
 
 
 def backprop(network: BaseNetwork, X: FloatArray, Y: Targets, weight: FloatArray | None) -> tuple[float, FloatArray]:
@@ -154,10 +154,6 @@ def backprop(network: BaseNetwork, X: FloatArray, Y: Targets, weight: FloatArray
     session = Session(network, X, Y, weight, batch_size=X.shape[0], optimizer=None, states=(), limit=None)
     loss_sum, _, n = session.run(np.arange(X.shape[0]), 0)
     return loss_sum / n, session.gradient()
-
-
-def _kinds(dtype: np.dtype[Any]) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    return np.empty(0, dtype), np.empty(0)
 
 
 def _data(network: BaseNetwork, X: FloatArray, Y: Targets, weight: FloatArray | None) -> dict[str, int]:
@@ -236,7 +232,6 @@ class Session:
         self._batch = min(batch_size, X.shape[0])
         threads = available(limit)  # the buffers have room for so many
         self._choice = Choice(work(network.sizes) * self._batch, threads)
-        self._kinds = _kinds(dtype)
         plan = plan_of(network.sizes, dtype, network.activations, network.pair is not None, True)
         self._layers = plan.layers_for(self._batch)
         X = self._spread(X)
@@ -286,9 +281,7 @@ class Session:
             start = perf_counter()
             with Running(wanted) as threads:
                 train = epoch.TRAIN[self._ruled, threads > 1]
-                part_loss, part_right = train(
-                    self._memory, self._layers, part, self._batch, hyper[first:], *self._kinds, threads
-                )
+                part_loss, part_right = train(self._memory, self._layers, part, self._batch, hyper[first:], threads)
             self._choice.timed(threads, n_steps, perf_counter() - start)
             loss_sum, right, done = loss_sum + part_loss, right + part_right, done + len(part)
         return loss_sum, right, n

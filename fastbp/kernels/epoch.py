@@ -16,7 +16,7 @@ from fastbp.kernels.formulas import call_loss, row_max
 from fastbp.kernels.forward import forward_samples
 from fastbp.kernels.gradient import DESCEND, gradient_layers
 from fastbp.kernels.jit import entry, inner
-from fastbp.kernels.memory import opened
+from fastbp.kernels.memory import all_layers, given, opened
 from fastbp.kernels.narrow import NARROW
 from fastbp.kernels.rules import apply_layers, limit_layers, norm
 from fastbp.kernels.simd import (
@@ -28,31 +28,29 @@ from fastbp.kernels.simd import (
     load,
     load_first,
     pointer,
-    pointer_from,
     store,
 )
 
 
 # ------------------------------------------------------------------ loop 1: samples
 @inner
-def take_targets(memory, record, layer, rows, s0, s1, v):
+def take_targets(memory, layer, rows, s0, s1, v):
     """y and weight of samples [s0, s1): rows of the targets, or ones at the labels' places; δ^L has the factor `v`."""
-    targets, labels = pointer_from(record.targets, memory.y), pointer_from(record.labels, memory.same)
-    weights, n, zero = pointer_from(record.sample_weight, memory.y), layer.n_out, load(memory.zeros, 0)
+    n, zero = layer.n_out, load(memory.zeros, 0)
     for s in range(s0, s1):
         o, row = s * layer.lead, rows[s]
         for i in range(0, n, lanes_in(memory.y)):
-            if record.labels == 0:
-                y = load_first(targets, row * n + i, n - i)
-            elif record.binary:
-                y = np.where(lane_number_is(zero, 0), zero + labels[row], zero)
+            if not given(memory.labels):
+                y = load_first(memory.targets, row * n + i, n - i)
+            elif memory.binary:
+                y = np.where(lane_number_is(zero, 0), zero + memory.labels[row], zero)
             else:
-                y = np.where(lane_number_is(zero, labels[row] - i), zero + 1, zero)
+                y = np.where(lane_number_is(zero, memory.labels[row] - i), zero + 1, zero)
             # label smoothing: (1 − ε) y + ε/n
-            store(memory.y, o + i, np.where(first_lanes(y, n - i), y * record.sharp + record.spread, zero))
+            store(memory.y, o + i, np.where(first_lanes(y, n - i), y * memory.sharp + memory.spread, zero))
         memory.weight[s] = v
-        if record.sample_weight != 0:
-            memory.weight[s] = v * weights[row]
+        if given(memory.sample_weight):
+            memory.weight[s] = v * memory.sample_weight[row]
 
 
 @inner
@@ -72,26 +70,25 @@ def largest(x, o, n):
 
 
 @inner
-def count_right(memory, record, layer, rows, s0, s1):
+def count_right(memory, layer, rows, s0, s1):
     """right[s] = 1 where the label of the outputs is the target's."""
-    labels = pointer_from(record.labels, memory.same)
     for s in range(s0, s1):
         o = s * layer.lead
-        if record.binary:
-            limit = 0.0 if record.at_zero else 0.5
+        if memory.binary:
+            limit = 0.0 if memory.at_zero else 0.5
             memory.right[s] = (memory.a[layer.outputs + o] > limit) == (memory.y[o] > 0.5)
-        elif record.labels != 0:
-            memory.right[s] = largest(memory.a, layer.outputs + o, layer.n_out) == labels[rows[s]]
+        elif given(memory.labels):
+            memory.right[s] = largest(memory.a, layer.outputs + o, layer.n_out) == memory.labels[rows[s]]
         else:
             memory.right[s] = largest(memory.a, layer.outputs + o, layer.n_out) == largest(memory.y, o, layer.n_out)
 
 
 @inner
-def delta_output(memory, record, layer, rows, s0, s1, v):
+def delta_output(memory, layer, rows, s0, s1, v):
     """δ_i^L = ∂C/∂a_i σ'(z_i), and the costs, for samples [s0, s1)."""
-    take_targets(memory, record, layer, rows, s0, s1, v)
-    if record.count_right:
-        count_right(memory, record, layer, rows, s0, s1)
+    take_targets(memory, layer, rows, s0, s1, v)
+    if memory.count_right:
+        count_right(memory, layer, rows, s0, s1)
     o = s0 * layer.lead
     call_loss(
         memory.loss,
@@ -107,69 +104,46 @@ def delta_output(memory, record, layer, rows, s0, s1, v):
 
 
 @inner
-def sample_share(record, layers, rows, m, step, hyper, t, threads, floats, doubles):
+def sample_share(memory, layers, rows, m, step, hyper, t, threads):
     """Thread t's samples of the minibatch `rows`, forward through all layers and back again."""
-    memory = opened(record, floats, doubles, rows)
-    x, share = pointer_from(record.x, floats), (m + threads - 1) // threads
+    share, last = (m + threads - 1) // threads, layers[len(layers) - 1]
     end, v = min(m, t * share + share), 1.0 / m
-    if record.ending == DESCEND:
+    if memory.ending == DESCEND:
         v = -hyper[0] / m
-    for s in range(min(m, t * share), end, record.together):
-        s1 = min(end, s + record.together)
-        forward_samples(memory, layers, x, rows, step, s, s1)
-        delta_output(memory, record, layers[len(layers) - 1], rows, s, s1, v)
+    for s in range(min(m, t * share), end, memory.together):
+        s1 = min(end, s + memory.together)
+        forward_samples(memory, layers, memory.x, rows, step, s, s1)
+        delta_output(memory, last, rows, s, s1, v)
         backward_samples(memory, layers, s, s1)
 
 
-# ------------------------------------------------------------------ loop 2: weights
+# ------------------------------------------------------------------ between the loops: only where a rule asks for it
 @inner
-def weight_share(record, layers, rows, m, hyper, t, threads, floats, doubles):
-    """Thread t's share of the weights, ∂C/∂w summed over the whole minibatch and the update."""
-    memory = opened(record, floats, doubles, rows)
-    gradient_layers(memory, layers, pointer_from(record.x, floats), rows, m, hyper, t, threads)
-
-
-# ------------------------------------------------------------------ loops 3 and 4: only where a rule asks for them
-@inner
-def clip_factor(record, layers, rows, floats, doubles):
+def clip_factor(memory, layers):
     """What the stored gradient is multiplied by, so that its norm is `clip_norm` at most."""
-    length = norm(opened(record, floats, doubles, rows), layers)
-    return record.clip_norm / length if length > record.clip_norm else 1.0
-
-
-@inner
-def apply_share(record, layers, rows, hyper, factor, t, threads, floats, doubles):
-    """Thread t's share of the update with the stored gradient times `factor`."""
-    apply_layers(opened(record, floats, doubles, rows), layers, hyper, factor, t, threads)
-
-
-@inner
-def limit_share(record, layers, rows, t, threads, floats, doubles):
-    """Thread t's share of the neurons, their weights no longer than `max_norm`."""
-    limit_layers(opened(record, floats, doubles, rows), layers, record.max_norm, t, threads)
+    length = norm(memory, layers)
+    return memory.clip_norm / length if length > memory.clip_norm else 1.0
 
 
 # ------------------------------------------------------------------ steps
 def steps(ruled):
     """The loop over minibatches; with the loops of clipping by norm and of max-norm where `ruled`."""
 
-    def train(records, layers, rows, batch, hyper, floats, doubles, threads):
+    def train(records, shapes, rows, batch, hyper, threads):
         """Minibatches of `batch` consecutive entries of `rows`, one after the other; the last one may be smaller.
 
         Parameters
         ----------
         records : MEMORY (1,)
             Addresses of all buffers.
-        layers : LAYER (L,)
+        shapes : LAYER (L,)
             The network's shape.
         rows : int64 (n,)
             Rows of the data, a minibatch after the other.
         batch : int
             Samples of one minibatch.
         hyper : (n_steps, H)
-            The optimizer's numbers at each step.
-        floats, doubles : arrays of the network's dtype and of float64
-            They give the types of the pointers.
+            The optimizer's numbers at each step, of the network's dtype.
         threads : int
             Shares of each loop.
 
@@ -183,51 +157,21 @@ def steps(ruled):
             m, step = min(batch, len(rows) - k * batch), records[0].step + k
             part, h = rows[k * batch : k * batch + m], hyper[k]
             for t in prange(threads):
-                sample_share(
-                    records[0],
-                    layers,
-                    pointer(part),
-                    m,
-                    step,
-                    pointer(h),
-                    np.int64(t),
-                    threads,
-                    pointer(floats),
-                    pointer(doubles),
-                )
+                memory, layers, index = opened(records, hyper), all_layers(shapes), pointer(part)
+                sample_share(memory, layers, index, m, step, pointer(h), np.int64(t), threads)
             for t in prange(threads):
-                weight_share(
-                    records[0],
-                    layers,
-                    pointer(part),
-                    m,
-                    pointer(h),
-                    np.int64(t),
-                    threads,
-                    pointer(floats),
-                    pointer(doubles),
-                )
+                memory, layers, index = opened(records, hyper), all_layers(shapes), pointer(part)
+                gradient_layers(memory, layers, memory.x, index, m, pointer(h), np.int64(t), threads)
             if ruled:
                 if records[0].clip_norm > 0:
-                    factor = clip_factor(records[0], layers, pointer(part), pointer(floats), pointer(doubles))
+                    factor = clip_factor(opened(records, hyper), all_layers(shapes))
                     for t in prange(threads):
-                        apply_share(
-                            records[0],
-                            layers,
-                            pointer(part),
-                            pointer(h),
-                            factor,
-                            np.int64(t),
-                            threads,
-                            pointer(floats),
-                            pointer(doubles),
-                        )
+                        memory, layers = opened(records, hyper), all_layers(shapes)
+                        apply_layers(memory, layers, pointer(h), factor, np.int64(t), threads)
                 if records[0].max_norm > 0:
                     for t in prange(threads):
-                        limit_share(
-                            records[0], layers, pointer(part), np.int64(t), threads, pointer(floats), pointer(doubles)
-                        )
-            batch_loss, batch_right = tally(records[0], m, pointer(part), pointer(floats), pointer(doubles))
+                        limit_layers(opened(records, hyper), all_layers(shapes), np.int64(t), threads)
+            batch_loss, batch_right = tally(opened(records, hyper), m, pointer(part))
             loss, right = loss + batch_loss, right + batch_right
         return loss, right
 
@@ -235,13 +179,12 @@ def steps(ruled):
 
 
 @inner
-def tally(record, m, rows, floats, doubles):
+def tally(memory, m, rows):
     """Σ_s v_s C_s in the order of the samples, and the count of right labels."""
-    memory, weights = opened(record, floats, doubles, rows), pointer_from(record.sample_weight, floats)
     loss, right = 0.0, 0
     for s in range(m):
-        loss += memory.cost[s] * weights[rows[s]] if record.sample_weight != 0 else memory.cost[s]
-    if record.count_right:
+        loss += memory.cost[s] * memory.sample_weight[rows[s]] if given(memory.sample_weight) else memory.cost[s]
+    if memory.count_right:
         for s in range(m):
             right += memory.right[s]
     return loss, right

@@ -281,17 +281,16 @@ def gradient_layer(memory, layer, x, index, lead_x, m, h, j0, j1, scratch):
     passes = SAMPLES if memory.ending == DESCEND else m
     far = m * layer.n_in > FAR and passes <= SAMPLES
     copy = at(scratch, PART * 2 * lanes_in(memory.w))
+    # whole steps and strides are variables: a literal would be another type, and all below compiled once more for it
+    step, apart = (BLOCK, SAMPLES) if far else (max(1, j1 - j0), 1)
     for s0 in range(0, m, passes):
         s1 = min(m, s0 + passes)
-        if far:
-            for block in range(j0, j1, BLOCK):
-                end, a = min(j1, block + BLOCK), at(copy, -s0 * TALL - block * SAMPLES)
+        for block in range(j0, j1, step):
+            end, a, rows, lead = min(j1, block + step), x, index, lead_x
+            if far:
                 copy_inputs(copy, x, index, lead_x, s0, s1, block, end)
-                gradient_block(
-                    memory, layer, a, SAMPLES, memory.same, TALL, s0, s1, m, h, block, end, scratch, far
-                )
-        else:
-            gradient_block(memory, layer, x, 1, index, lead_x, s0, s1, m, h, j0, j1, scratch, far)
+                a, rows, lead = at(copy, -s0 * TALL - block * SAMPLES), memory.same, TALL
+            gradient_block(memory, layer, a, apart, rows, lead, s0, s1, m, h, block, end, scratch, far)
 
 
 @inner

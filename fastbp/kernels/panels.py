@@ -17,7 +17,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from fastbp.kernels.jit import VECTOR_REGISTERS, inner
-from fastbp.kernels.simd import at, keep_loop, lanes_in, lanes_of, store_at
+from fastbp.kernels.simd import at, keep_loop, lanes_in, lanes_of, load_first, store, store_at
 from fastbp.kernels.tile import (
     fetch_ahead,
     first_rows,
@@ -54,9 +54,9 @@ def padded(n, lanes):
 
 @inner
 def height(m):
-    """Rows of the next tile when m are left."""
+    """Rows of the next tile when m are left, two vectors wide."""
     if m <= TOP:
-        return (m + 1) // 2 * 2
+        return max(4, (m + 1) // 2 * 2)
     return HALF if m <= 2 * HALF else BASE
 
 
@@ -76,7 +76,7 @@ def product_tile(z, x, K, w, start, scaled):
 
 @inner
 def product_panel(z, lead_z, x, index, lead_x, K, w, start, scaled, s0, s1):
-    """One panel of the product for samples [s0, s1)."""
+    """One panel of the product, two vectors wide, for samples [s0, s1)."""
     s = s0
     while s < s1:
         m = s1 - s
@@ -88,11 +88,27 @@ def product_panel(z, lead_z, x, index, lead_x, K, w, start, scaled, s0, s1):
             product_tile(rows_of(zs, lead_z, m - 1, TOP), rows_at(x, xs, lead_x, m - 1, TOP), K, w, start, scaled)
         elif h == HALF:
             product_tile(rows_of(zs, lead_z, m - 1, HALF), rows_at(x, xs, lead_x, m - 1, HALF), K, w, start, scaled)
-        elif h == 4:
-            product_tile(rows_of(zs, lead_z, m - 1, 4), rows_at(x, xs, lead_x, m - 1, 4), K, w, start, scaled)
         else:
-            product_tile(rows_of(zs, lead_z, m - 1, 2), rows_at(x, xs, lead_x, m - 1, 2), K, w, start, scaled)
+            product_tile(rows_of(zs, lead_z, m - 1, 4), rows_at(x, xs, lead_x, m - 1, 4), K, w, start, scaled)
         s += h
+
+
+@inner
+def product_vector(z, lead_z, x, index, lead_x, K, w, start, scaled, s0, s1):
+    """One panel of the product, one vector wide, for samples [s0, s1).
+
+    Of fewer rows than `BASE` a tile takes no less time: an addition waits for the one before.
+    """
+    s = s0
+    while s < s1:
+        m = s1 - s
+        zs, xs = at(z, s * lead_z), at(index, s)
+        if BASE < m <= TOP:
+            product_tile(rows_of(zs, lead_z, m - 1, TOP), rows_at(x, xs, lead_x, m - 1, TOP), K, w, start, scaled)
+            s += TOP
+        else:
+            product_tile(rows_of(zs, lead_z, m - 1, BASE), rows_at(x, xs, lead_x, m - 1, BASE), K, w, start, scaled)
+            s += BASE
 
 
 @inner
@@ -108,7 +124,7 @@ def product(z, lead_z, x, index, lead_x, K, w, depth, N, start, scaled, s0, s1):
                 at(z, p), lead_z, x, index, lead_x, K, at(w, p * depth), strip(at(start, p), 2), scaled, s0, s1
             )
         else:
-            product_panel(
+            product_vector(
                 at(z, p), lead_z, x, index, lead_x, K, at(w, p * depth), strip(at(start, p), 1), scaled, s0, s1
             )
 
@@ -183,18 +199,19 @@ def pack(w, W, n_out, n_in):
                 store_tile(square_rows(at(to, j * width), width, lanes - 1), transposed(tile))
         for i in range(p, end):
             for j in range(whole, n_in):
+                keep_loop()
                 w[p * n_in + j * width + i - p] = W[i * n_in + j]
 
 
 @inner
 def pack_back(back, W, n_out, n_in, depth):
-    """Panels of columns j of W (n_out, n_in), `depth` rows deep, into `back`, which is zero where nothing is stored."""
+    """Panels of columns j of W (n_out, n_in), `depth` rows deep, into `back`, zeros where there is no column."""
     lanes = lanes_in(W)
     for q in range(0, n_in, 2 * lanes):
         width = panel_width(n_in - q, lanes)
         for i in range(n_out):
-            for j in range(min(width, n_in - q)):
-                back[q * depth + i * width + j] = W[i * n_in + q + j]
+            for j in range(q, q + width, lanes):
+                store(back, q * depth + i * width + j - q, load_first(W, i * n_in + j, n_in - j))
 
 
 @inner
@@ -212,6 +229,7 @@ def unpack(W, w, n_out, n_in):
                 store_tile(square_rows(at(W, i * n_in + j), n_in, lanes - 1), tile)
         for j in range(n_in):
             for i in range(whole if j < deep else p, end):
+                keep_loop()
                 W[i * n_in + j] = w[p * n_in + j * width + i - p]
 
 
@@ -223,4 +241,5 @@ def unpack_back(W, back, n_out, n_in, depth):
         width = panel_width(n_in - q, lanes)
         for i in range(n_out):
             for j in range(min(width, n_in - q)):
+                keep_loop()
                 W[i * n_in + q + j] = back[q * depth + i * width + j]

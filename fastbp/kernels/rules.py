@@ -84,9 +84,9 @@ def limit_narrow(memory, layer, most, t, threads):
 
 
 @inner
-def limit_layers(memory, layers, most, t, threads):
-    """‖w_i‖ <= most for every neuron: w_ij ← w_ij most / ‖w_i‖ where it is longer (Srivastava et al., 2014)."""
-    lanes = lanes_in(memory.w)
+def limit_layers(memory, layers, t, threads):
+    """‖w_i‖ <= c for thread t's neurons: w_ij ← w_ij c / ‖w_i‖ where it is longer (Srivastava et al., 2014)."""
+    lanes, most = lanes_in(memory.w), memory.max_norm
     for l in range(len(layers)):
         layer = layers[l]
         if layer.narrow:
