@@ -283,7 +283,7 @@ class Session:
                 train = epoch.TRAIN[self._ruled, threads > 1]
                 part_loss, part_right = train(self._memory, self._layers, part, self._batch, hyper[first:], threads)
             self._choice.timed(threads, n_steps, perf_counter() - start)
-            loss_sum, right, done = loss_sum + part_loss, right + part_right, done + len(part)
+            loss_sum, right, done = loss_sum + float(part_loss), right + int(part_right), done + len(part)
         return loss_sum, right, n
 
     def _hyper(self, step: int, n_steps: int) -> FloatArray:

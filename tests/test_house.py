@@ -21,7 +21,7 @@ FLOORS = (
     ("kernels.jit",),
     ("kernels.emit",),
     ("kernels.simd",),
-    ("kernels.vecmath", "kernels.tile", "kernels.memory"),
+    ("kernels.vecmath", "kernels.tile", "kernels.memory", "kernels.meeting"),
     ("kernels.panels", "expressions"),
     ("schedules", "inputs", "history", "progress", "rules", "dropout", "callbacks",
      "safetensors", "kernels.narrow"),

@@ -1,9 +1,10 @@
-"""Training: minibatches of one epoch in one compiled call, two parallel loops a step and no reduction.
+"""Training: minibatches of one epoch in one compiled call, two loops a step that threads share, and no reduction.
 
 1. over samples   each thread takes its samples forward through all layers and back again
 2. over weights   each thread sums ∂C/∂w over the whole batch for its own weights and updates them
 
-No array of gradients is stored, and every sum runs in one order, so the bits are the same at any thread count.
+After each loop the threads meet. No array of gradients is stored, and every sum runs in one order, so the bits are the
+same at any thread count.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from fastbp.kernels.formulas import call_loss, row_max
 from fastbp.kernels.forward import forward_samples
 from fastbp.kernels.gradient import DESCEND, gradient_layers
 from fastbp.kernels.jit import entry, inner
+from fastbp.kernels.meeting import gathered, meet, open_meeting
 from fastbp.kernels.memory import all_layers, given, opened
 from fastbp.kernels.narrow import NARROW
 from fastbp.kernels.rules import apply_layers, limit_layers, norm
@@ -125,9 +127,59 @@ def clip_factor(memory, layers):
     return memory.clip_norm / length if length > memory.clip_norm else 1.0
 
 
+@inner
+def plain(memory, layers, h, t, threads, meetings):
+    """No rule: nothing is left to be done after the gradient."""
+    return meetings
+
+
+@inner
+def rules(memory, layers, h, t, threads, meetings):
+    """Thread t's share of what clipping by norm and max-norm do; the number of the last meeting."""
+    if memory.clip_norm > 0:
+        factor = clip_factor(memory, layers)  # by each thread for itself, of the whole gradient
+        meet(memory.places, t, threads, meetings + 1)
+        apply_layers(memory, layers, h, factor, t, threads)
+        meet(memory.places, t, threads, meetings + 2)
+        meetings += 2
+    if memory.max_norm > 0:
+        limit_layers(memory, layers, t, threads)
+        meet(memory.places, t, threads, meetings + 1)
+        meetings += 1
+    return meetings
+
+
+@inner
+def tally(memory, m, rows):
+    """Σ_s v_s C_s in the order of the samples, and the count of right labels."""
+    loss, right = 0.0, 0
+    for s in range(m):
+        loss += memory.cost[s] * memory.sample_weight[rows[s]] if given(memory.sample_weight) else memory.cost[s]
+    if memory.count_right:
+        for s in range(m):
+            right += memory.right[s]
+    return loss, right
+
+
 # ------------------------------------------------------------------ steps
-def steps(ruled):
-    """The loop over minibatches; with the loops of clipping by norm and of max-norm where `ruled`."""
+def steps(after):
+    """The loop over minibatches; what comes `after` the gradient: rules, or nothing."""
+
+    @inner
+    def share(memory, layers, rows, n, batch, hyper, width, t, threads):
+        """Thread t's share of all steps; the first one's is also to add up costs and right labels."""
+        loss, right, meetings, step = 0.0, 0, 1, memory.step
+        for k in range((n + batch - 1) // batch):
+            m, part, h = min(batch, n - k * batch), at(rows, k * batch), at(hyper, k * width)
+            sample_share(memory, layers, part, m, step + k, h, t, threads)
+            meet(memory.places, t, threads, meetings + 1)
+            gradient_layers(memory, layers, memory.x, part, m, h, t, threads)
+            if t == 0:
+                batch_loss, batch_right = tally(memory, m, part)
+                loss, right = loss + batch_loss, right + batch_right
+            meet(memory.places, t, threads, meetings + 2)
+            meetings = after(memory, layers, h, t, threads, meetings + 2)
+        return loss, right
 
     def train(records, shapes, rows, batch, hyper, threads):
         """Minibatches of `batch` consecutive entries of `rows`, one after the other; the last one may be smaller.
@@ -149,50 +201,28 @@ def steps(ruled):
 
         Returns
         -------
-        (float, int)
+        float64 (2,)
             Σ_s v_s C_s, each before its own update, and how many samples got the right label.
         """
-        loss, right = 0.0, 0
-        for k in range((len(rows) + batch - 1) // batch):
-            m, step = min(batch, len(rows) - k * batch), records[0].step + k
-            part, h = rows[k * batch : k * batch + m], hyper[k]
-            for t in prange(threads):
-                memory, layers, index = opened(records, hyper), all_layers(shapes), pointer(part)
-                sample_share(memory, layers, index, m, step, pointer(h), np.int64(t), threads)
-            for t in prange(threads):
-                memory, layers, index = opened(records, hyper), all_layers(shapes), pointer(part)
-                gradient_layers(memory, layers, memory.x, index, m, pointer(h), np.int64(t), threads)
-            if ruled:
-                if records[0].clip_norm > 0:
-                    factor = clip_factor(opened(records, hyper), all_layers(shapes))
-                    for t in prange(threads):
-                        memory, layers = opened(records, hyper), all_layers(shapes)
-                        apply_layers(memory, layers, pointer(h), factor, np.int64(t), threads)
-                if records[0].max_norm > 0:
-                    for t in prange(threads):
-                        limit_layers(opened(records, hyper), all_layers(shapes), np.int64(t), threads)
-            batch_loss, batch_right = tally(opened(records, hyper), m, pointer(part))
-            loss, right = loss + batch_loss, right + batch_right
-        return loss, right
+        sums = np.zeros(2)
+        open_meeting(opened(records, hyper).places, threads)
+        for t in prange(threads):
+            memory, layers, thread = opened(records, hyper), all_layers(shapes), np.int64(t)
+            index, numbers, width = pointer(rows), pointer(hyper), hyper.shape[1]
+            together = gathered(memory.places, thread, threads)
+            if together or thread == 0:
+                shares = threads if together else 1
+                loss, right = share(memory, layers, index, len(rows), batch, numbers, width, thread, shares)
+                if thread == 0:
+                    sums[0], sums[1] = loss, right
+        return sums
 
     return train
 
 
-@inner
-def tally(memory, m, rows):
-    """Σ_s v_s C_s in the order of the samples, and the count of right labels."""
-    loss, right = 0.0, 0
-    for s in range(m):
-        loss += memory.cost[s] * memory.sample_weight[rows[s]] if given(memory.sample_weight) else memory.cost[s]
-    if memory.count_right:
-        for s in range(m):
-            right += memory.right[s]
-    return loss, right
-
-
 # by (ruled, parallel)
 TRAIN = {
-    (ruled, parallel): entry(steps(ruled), f"train-{ruled:d}{parallel:d}", parallel)
+    (ruled, parallel): entry(steps(rules if ruled else plain), f"train-{ruled:d}{parallel:d}", parallel)
     for ruled in (False, True)
     for parallel in (False, True)
 }

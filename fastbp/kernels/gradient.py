@@ -46,7 +46,10 @@ def gradient_tile(columns, index, lead_x, delta, lead, s0, s1, start, ahead):
 # ------------------------------------------------------------------ w_ij ← w_ij − η ∂C/∂w_ij
 @inlined
 def descend_tile(memory, layer, w, columns, index, lead_x, s0, s1, i, j, count, last, ahead):
-    """w_ij ← w_ij − η Σ_s δ_si a_sj for samples [s0, s1), one vector of i and `count` inputs from j on; −η is in δ."""
+    """w_ij ← w_ij − η Σ_s δ_si a_sj for samples [s0, s1), one vector of i and `count` inputs from j on; −η is in δ.
+
+    `count` is int64 also where it is TALL: a literal would be compiled for apart.
+    """
     delta, zero = at(memory.d, layer.outputs + i), splat(zero_in(memory.w))
     g = gradient_tile(columns, index, lead_x, delta, layer.lead, s0, s1, tile_of((zero,), columns), ahead)
     w_ij = tile_add(g, load_tile(w, g))
@@ -64,7 +67,7 @@ def descend_far(memory, layer, x, index, lead_x, s0, s1, i, j, w, width, last):
     prefetch_rows(rows)
     if last:
         prefetch_mirror(at(memory.back, layer.back), padded(layer.n_out, lanes), layer.n_in, i, j, rows)
-    descend_tile(memory, layer, rows, columns, index, lead_x, s0, s1, i, j, TALL, last, (lanes,))
+    descend_tile(memory, layer, rows, columns, index, lead_x, s0, s1, i, j, np.int64(TALL), last, (lanes,))
 
 
 @inner
@@ -85,7 +88,7 @@ def descend_inputs(memory, layer, x, apart, index, lead_x, s0, s1, i, j0, j1, la
         for j in range(j0, whole, TALL):
             columns = rows_of(at(x, j * apart), 1, TALL - 1, TALL)
             rows = rows_of(at(w, j * width), width, TALL - 1, TALL)
-            descend_tile(memory, layer, rows, columns, index, lead_x, s0, s1, i, j, TALL, last, ())
+            descend_tile(memory, layer, rows, columns, index, lead_x, s0, s1, i, j, np.int64(TALL), last, ())
     a, to, left = at(x, whole * apart), at(w, whole * width), j1 - 1 - whole
     if left >= LOW:
         columns, rows = rows_of(a, 1, left, TALL), rows_of(to, width, left, TALL)

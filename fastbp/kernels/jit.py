@@ -103,14 +103,14 @@ def _host_features() -> dict[str, bool]:
 
 
 _FEATURES = _host_features()
-_ARM = llvm.get_process_triple().startswith(("aarch64", "arm64"))
+ARM = llvm.get_process_triple().startswith(("aarch64", "arm64"))
 #: Bytes of one vector register that kernels use: 64 (AVX-512), 32 (AVX2), else 16; FASTBP_VECTOR_BYTES overrides.
 VECTOR_BYTES = int(os.environ.get("FASTBP_VECTOR_BYTES", "0")) or (
     64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx2") else 16
 )
 #: Whether a fused multiply-add is one instruction; where it is not, llvm.fma would be a library call a lane.
-HAS_FMA = _ARM or bool(_FEATURES.get("fma"))
+HAS_FMA = ARM or bool(_FEATURES.get("fma"))
 #: Vector registers there are: they bound the register tile.
-VECTOR_REGISTERS = 32 if VECTOR_BYTES == 64 or _ARM else 16
+VECTOR_REGISTERS = 32 if VECTOR_BYTES == 64 or ARM else 16
 if VECTOR_BYTES not in (16, 32, 64):
     raise ValueError(f"FASTBP_VECTOR_BYTES is {VECTOR_BYTES}, expected 16, 32 or 64")

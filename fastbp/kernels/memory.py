@@ -61,7 +61,7 @@ FLOATS = (
     "sample_weight",
 )
 DOUBLES = ("cost",)
-INTEGERS = ("right", "same", "labels")
+INTEGERS = ("right", "same", "labels", "places")
 MEMORY = np.dtype(
     [
         (name, np.int64)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastbp.kernels.gradient import scratch_size
+from fastbp.kernels.meeting import meeting_size
 from fastbp.kernels.memory import LAYER, MEMORY
 from fastbp.kernels.narrow import is_narrow
 from fastbp.kernels.panels import padded
@@ -109,6 +110,7 @@ class Plan:
             "same": np.arange(n_samples, dtype=np.int64),
             "zeros": aligned(top + 2 * _LINE, self.dtype),
             "scratch": aligned(threads * self.room(n_samples), self.dtype),
+            "places": aligned(meeting_size(threads), np.int64),
             "g": aligned(self.n_panels, self.dtype) if gradient else zero,
         }
         for name, kept in (("s", states > 0), ("u", states > 1)):

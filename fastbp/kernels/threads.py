@@ -13,7 +13,7 @@ import numba
 from numba.np.ufunc import parallel
 
 # Below this much work a step is done before a second core has its cache lines: 784-30-10 at batch 10 (0.96 MFLOP) takes
-# 6 µs on one thread and 8 on two, 8-64-64-4 at batch 64 (1.8 MFLOP) 17 and 14.
+# 9.6 µs on one thread and 10.3 on two, 8-64-64-4 at batch 64 (1.8 MFLOP) 20.5 and 14.5 (AMD Zen 4).
 _TOO_LITTLE = 1.2e6
 # Above this much, threads pay on any threading layer (workqueue: 90 µs a loop), and no serial kernel need be compiled.
 _PLENTY = 2e8
