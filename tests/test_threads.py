@@ -277,6 +277,15 @@ def test_the_choice_is_made_again_as_the_machine_changes(two):
     assert decide(choice, 1e-4, 3e-4)[0] == 1
 
 
+def test_threads_that_have_become_slower_than_one_are_left_at_once(two):
+    choice = Choice(5e6, None)
+    assert decide(choice, 1e-4, 6e-5)[0] == 2
+    choice.timed(2, 100, 100 * 1e-4)
+    assert choice.next(50) == (2, 50)  # a little slower than before, but not than one thread
+    choice.timed(2, 100, 100 * 2e-4)
+    assert decide(choice, 1e-4, 2e-4)[0] == 1
+
+
 def test_short_fits_never_wait_for_the_parallel_kernel(two):
     choice, seconds = Choice(5e6, None), 0.0
     while seconds < 0.2:

@@ -4,6 +4,7 @@ The bits are the same at any thread count, so both ways can take turns on real m
 """
 from __future__ import annotations
 
+import math
 import os
 import threading
 from importlib import import_module
@@ -22,6 +23,8 @@ _TRIALS = 5
 _TRIAL_SECONDS = 5e-4
 # After so much training both ways are tried again: other processes come and go, and a virtual machine's cores move.
 _AGAIN = 2.0
+# And at once where steps on several threads take so many times what one took when both were tried.
+_WORSE = 1.1
 # Serial training goes on for so long before the parallel kernel is compiled to be tried: short fits never wait for it.
 _PATIENCE = 0.25
 
@@ -119,7 +122,7 @@ class Choice:
     """
 
     def __init__(self, flop: float, limit: int | None) -> None:
-        self._limit, self._seconds = limit, 0.0
+        self._limit, self._seconds, self._serial = limit, 0.0, math.inf
         self._decided: float | None = None  # at how many seconds of training
         self._trials: dict[bool, list[float]] = {False: [], True: []}
         self._parallel: bool | None = None if _TOO_LITTLE <= flop <= _PLENTY else flop > _PLENTY
@@ -138,7 +141,9 @@ class Choice:
     def timed(self, threads: int, n_steps: int, seconds: float) -> None:
         """Take note of how long `n_steps` took."""
         self._seconds += seconds
-        if self._decided is not None and self._parallel is not None and self._seconds > self._decided + _AGAIN:
+        worse = threads > 1 and seconds / n_steps > _WORSE * self._serial
+        again = self._decided is not None and (worse or self._seconds > self._decided + _AGAIN)
+        if again and self._parallel is not None:
             self._parallel, self._trials = None, {False: [], True: []}
             return
         if self._parallel is not None or self._seconds < _PATIENCE:
@@ -148,5 +153,5 @@ class Choice:
         if min(map(len, self._trials.values())) > _TRIALS:
             # the first of each may have compiled or woken threads
             serial, parallel = (median(self._trials[way][1:]) for way in (False, True))
-            self._parallel, self._decided = parallel < serial, self._seconds
+            self._parallel, self._decided, self._serial = parallel < serial, self._seconds, serial
 
