@@ -116,7 +116,8 @@ def outputs(network: BaseNetwork, X: FloatArray) -> FloatArray:
     plan = plan_of(network.sizes, network.dtype, network.activations, network.pair is not None, False)
     out = np.empty((X.shape[0], network.sizes[-1]), network.dtype)
     if X.shape[0] <= FEW:
-        few_outputs(network.parameters, plan.layers, X.__array_interface__["data"][0], out)
+        # a read-only array would be another type to compile for
+        few_outputs(network.parameters, *plan.place, X if X.flags.writeable else X.copy(), out)
         return out
     _blocks(network, plan, X, out, np.empty(0, np.int64), {})
     return out

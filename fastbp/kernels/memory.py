@@ -187,6 +187,16 @@ def all_layers(tyctx, records):
 
 
 @intrinsic
+def layers_at(tyctx, address, count):
+    """The `count` LAYER records at the integer `address`."""
+
+    def codegen(context, builder, sig, args):
+        return cgutils.pack_struct(builder, [builder.inttoptr(args[0], _BYTE.as_pointer()), args[1]])
+
+    return Layers()(types.intp, types.intp), codegen
+
+
+@intrinsic
 def given(tyctx, p):
     """Whether there is anything at pointer `p`: its address is not 0."""
     return types.boolean(p), lambda context, builder, sig, args: cgutils.is_not_null(builder, args[0])

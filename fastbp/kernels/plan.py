@@ -90,6 +90,7 @@ class Plan:
             flat += n_out * (n_in + 1)
             before += n_out * n_in
         self.n_panels, self.n_back, self.n_row = panels, back, lead
+        self.place = self.layers.ctypes.data, len(self.layers)
 
     def arrays(
         self, n_samples: int, threads: int = 1, states: int = 0, gradient: bool = False, training: bool = True
