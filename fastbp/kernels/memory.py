@@ -99,11 +99,11 @@ class Fields(types.Type):
     """
 
     def __init__(self, record: np.dtype[Any], dtype: types.Float | None = None) -> None:
-        self.places = {name: (from_dtype(record[name]), 8 * k) for k, name in enumerate(record.names or ())}
+        self.members = {name: (from_dtype(record[name]), 8 * k) for k, name in enumerate(record.names or ())}
         if dtype is not None:
             for names, kind in ((FLOATS, dtype), (DOUBLES, types.float64), (INTEGERS, types.int64)):
-                self.places.update({name: (types.CPointer(kind), self.places[name][1]) for name in names})
-        super().__init__(name=f"Fields({len(self.places)}, {dtype})")
+                self.members.update({name: (types.CPointer(kind), self.members[name][1]) for name in names})
+        super().__init__(name=f"Fields({len(self.members)}, {dtype})")
 
 
 @register_model(Fields)
@@ -117,13 +117,13 @@ class _FieldTypes(AttributeTemplate):
     key = Fields
 
     def generic_resolve(self, fields: Fields, name: str) -> types.Type | None:
-        return fields.places[name][0] if name in fields.places else None
+        return fields.members[name][0] if name in fields.members else None
 
 
 @lower_getattr_generic(Fields)
 def _read_field(context: Any, builder: Any, fields: Fields, address: Any, name: str) -> Any:
     """What lies in the record; no compiled call changes it, so LLVM may read it ahead of any loop."""
-    kind, offset = fields.places[name]
+    kind, offset = fields.members[name]
     place = builder.bitcast(builder.gep(address, [_SIZE(offset)]), context.get_value_type(kind).as_pointer())
     value = builder.load(place)
     value.set_metadata("invariant.load", builder.module.add_metadata([]))

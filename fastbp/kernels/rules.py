@@ -50,9 +50,10 @@ def apply_layers(memory, layers, h, factor, t, threads):
         j0, j1 = inputs_of(layers, l, t, threads)
         if j0 < j1 == layer.n_in:
             scaled_update(memory, layer.biases, padded(layer.n_out, lanes), h, factor)
-        if layer.narrow and j0 < j1:
-            scaled_update(memory, layer.weights, layer.n_out * padded(layer.n_in, lanes), h, factor)
-            j1 = j0
+        if layer.narrow:
+            if j0 < j1:
+                scaled_update(memory, layer.weights, layer.n_out * padded(layer.n_in, lanes), h, factor)
+            continue
         for p in range(0, layer.n_out, 2 * lanes):
             width = panel_width(layer.n_out - p, lanes)
             for part in range(j0, j1, PART):

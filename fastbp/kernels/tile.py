@@ -179,26 +179,26 @@ def store_tile(tyctx, rows, tile):
     return types.void(rows, tile), codegen
 
 
-@intrinsic
-def tile_add(tyctx, g, t):
-    """g + t element by element for tiles g, t."""
+def _element_by_element(operation, tile):
+    """Code generation for two tiles of one type, `operation` the name of LLVM's instruction."""
 
     def codegen(context, builder, sig, args):
         gs, ts = (cgutils.unpack_tuple(builder, a) for a in args)
-        return cgutils.pack_array(builder, [builder.fadd(p, q) for p, q in zip(gs, ts)])
+        return cgutils.pack_array(builder, [getattr(builder, operation)(p, q) for p, q in zip(gs, ts)])
 
-    return t(g, t), codegen
+    return tile(tile, tile), codegen
+
+
+@intrinsic
+def tile_add(tyctx, g, t):
+    """g + t element by element for tiles g, t."""
+    return _element_by_element("fadd", t)
 
 
 @intrinsic
 def tile_mul(tyctx, g, t):
     """g * t element by element for tiles g, t."""
-
-    def codegen(context, builder, sig, args):
-        gs, ts = (cgutils.unpack_tuple(builder, a) for a in args)
-        return cgutils.pack_array(builder, [builder.fmul(p, q) for p, q in zip(gs, ts)])
-
-    return t(g, t), codegen
+    return _element_by_element("fmul", t)
 
 
 @intrinsic
