@@ -2,7 +2,7 @@
 
 from fastbp import callbacks, reference, schedules
 from fastbp.activations import Activation
-from fastbp.base import Gradients
+from fastbp.base.network import Gradients
 from fastbp.configuration import Configuration
 from fastbp.gradcheck import check_gradients
 from fastbp.history import History
@@ -10,8 +10,8 @@ from fastbp.lbfgs import fit_lbfgs
 from fastbp.losses import Loss
 from fastbp.network import Network
 from fastbp.optimizers import SGD, Adagrad, Adam, Adamax, AdamW, Lion, RMSProp
+from fastbp.precompile import warmup
 from fastbp.trainer import Trainer
-from fastbp.warming import warmup
 
 __version__ = "0.1.0"
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fastbp.checks import check_name, choose
-from fastbp.kernels.vecmath import erf, sigmoid, softplus
+from fastbp.kernels.vectors.vecmath import erf, sigmoid, softplus
 
 LEAK = 0.01                             # slope of leaky_relu below 0
 SELU_SCALE = 1.0507009873554805         # λ and λα: the fixed point of Klambauer et al., 2017, section 2

@@ -10,7 +10,7 @@ import llvmlite.binding as llvm
 import numba
 import numpy as np
 
-from fastbp.kernels import cache, jit, threads
+from fastbp.kernels.runtime import cache, jit, threads
 
 
 class Configuration:

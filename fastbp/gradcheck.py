@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastbp import inputs
-from fastbp.base import BaseNetwork
+from fastbp import checks
+from fastbp.base.network import BaseNetwork
 from fastbp.checks import check_count, check_number
 
 # Largest relative error that honest gradients of a dtype have: what is left of its digits after the sums of a step,
@@ -121,7 +121,7 @@ def check_gradients(
     if tolerance is None:
         tolerance = TOLERANCES[net.dtype]
     tolerance = check_number("tolerance", tolerance, 0.0, open_low=True)
-    indices = _draw(net, check_count("max_parameters", max_parameters), inputs.generator(rng))
+    indices = _draw(net, check_count("max_parameters", max_parameters), checks.generator(rng))
     X, Y, weight = net.canonical(X, Y, sample_weight)
     g = net.backprop(X, Y, weight).flat[indices].astype(np.float64)
     twin = net.copy(np.float64)

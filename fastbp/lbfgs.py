@@ -7,10 +7,9 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastbp.base import BaseNetwork, layer_views
-from fastbp.checks import check_count, check_number
+from fastbp.base.network import BaseNetwork, layer_views
+from fastbp.checks import FloatArray, check_count, check_number
 from fastbp.history import History
-from fastbp.inputs import FloatArray
 
 
 def fit_lbfgs(

@@ -14,7 +14,7 @@ import numpy as np
 
 from fastbp.activations import softmax
 from fastbp.checks import choose
-from fastbp.kernels.vecmath import sigmoid
+from fastbp.kernels.vectors.vecmath import sigmoid
 
 # ln 0 and 1/0 are taken here instead: the smallest normal float32
 TINY = 1.1754943508222875e-38

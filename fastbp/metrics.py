@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastbp.checks import check_name
-from fastbp.inputs import FloatArray
+from fastbp.checks import FloatArray, check_name
 
 Targets = FloatArray | NDArray[np.int64]
 Metric = Callable[[Any, Any], float]

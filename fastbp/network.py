@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fastbp import engine
-from fastbp.base import BaseNetwork
-from fastbp.inputs import FloatArray
+from fastbp.base.network import BaseNetwork
+from fastbp.checks import FloatArray
+from fastbp.compiled import inference
 
 
 class Network(BaseNetwork):  # noqa: D101 (the base's, with its own first line)
@@ -18,17 +18,17 @@ class Network(BaseNetwork):  # noqa: D101 (the base's, with its own first line)
     )
 
     def _forward(self, X: FloatArray) -> FloatArray:
-        return engine.outputs(self, X)
+        return inference.outputs(self, X)
 
     def _loss(self, X: FloatArray, Y: FloatArray | NDArray[np.int64], weight: FloatArray | None) -> float:
-        return engine.evaluate(self, X, Y, weight)[0]
+        return inference.evaluate(self, X, Y, weight)[0]
 
     def _evaluate(
         self, X: FloatArray, Y: FloatArray | NDArray[np.int64], weight: FloatArray | None
     ) -> tuple[float, int]:
-        return engine.evaluate(self, X, Y, weight)
+        return inference.evaluate(self, X, Y, weight)
 
     def _backprop(
         self, X: FloatArray, Y: FloatArray | NDArray[np.int64], weight: FloatArray | None
     ) -> tuple[float, FloatArray]:
-        return engine.backprop(self, X, Y, weight)
+        return inference.backprop(self, X, Y, weight)

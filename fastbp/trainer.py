@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fastbp.engine import Session
-from fastbp.fitting import BaseTrainer
-from fastbp.inputs import FloatArray
+from fastbp.base.trainer import BaseTrainer
+from fastbp.checks import FloatArray
+from fastbp.compiled.session import Session
 from fastbp.network import Network
 
 

@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 
 TESTS = Path(__file__).parent
+ROOT = TESTS.parent
 
 
 def start_python(code, *, arguments=("-c",), **variables):
     """A fresh interpreter that can import what lies beside the tests; a variable that is None is unset."""
-    path = os.pathsep.join(part for part in (str(TESTS), os.environ.get("PYTHONPATH")) if part)
+    path = os.pathsep.join(part for part in (str(TESTS), str(TESTS / "kernels"), os.environ.get("PYTHONPATH")) if part)
     environment = {name: str(value) for name, value in ({"PYTHONPATH": path} | variables).items() if value is not None}
     inherited = {name: value for name, value in os.environ.items() if name not in variables}
     return subprocess.Popen([sys.executable, *arguments, code], env=inherited | environment, text=True,

@@ -31,29 +31,29 @@ def _layer(case: Case, dtype: str) -> tuple[int, int, dict[str, Any]]:
 
 
 def forward(case: Case, dtype: str, threads: int) -> Work:
-    from fastbp.kernels.forward import forward as kernel
+    from fastbp.kernels.arrays import forward as kernel
 
     n_in, n_out, given = _layer(case, dtype)
     z = np.empty((case.batch, n_out), dtype)
-    return Work(lambda: kernel(z, given["W"], given["b"], given["x"], threads), 2 * case.batch * n_in * n_out)
+    return Work(lambda: kernel(z, given["W"], given["b"], given["x"]), 2 * case.batch * n_in * n_out)
 
 
 def backward(case: Case, dtype: str, threads: int) -> Work:
-    from fastbp.kernels.backward import backward as kernel
+    from fastbp.kernels.arrays import backward as kernel
 
     n_in, n_out, given = _layer(case, dtype)
     delta_in = np.empty((case.batch, n_in), dtype)
     return Work(
-        lambda: kernel(delta_in, given["delta"], given["W"], given["x"], threads), 2 * case.batch * n_in * n_out
+        lambda: kernel(delta_in, given["delta"], given["W"], given["x"]), 2 * case.batch * n_in * n_out
     )
 
 
 def gradient(case: Case, dtype: str, threads: int) -> Work:
-    from fastbp.kernels.gradient import gradient as kernel
+    from fastbp.kernels.arrays import gradient as kernel
 
     n_in, n_out, given = _layer(case, dtype)
     dW, db = np.empty((n_out, n_in), dtype), np.empty(n_out, dtype)
-    return Work(lambda: kernel(dW, db, given["delta"], given["x"], threads), 2 * case.batch * n_in * n_out)
+    return Work(lambda: kernel(dW, db, given["delta"], given["x"]), 2 * case.batch * n_in * n_out)
 
 
 def epoch(case: Case, dtype: str, threads: int) -> Work:

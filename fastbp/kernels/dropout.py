@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastbp.kernels.jit import inner
+from fastbp.kernels.runtime.jit import inner
 
 GOLDEN = np.uint32(0x9E3779B9)
 
@@ -18,19 +18,19 @@ def hash32(x):
 
 
 @inner
-def drop(memory, layer, l, step, s0, s1):
+def drop(ws, layer, l, step, s0, s1):
     """a_i and σ'(z_i) times 0, or 1/(1 − p), for samples [s0, s1) of hidden layer `l` (from 1) at update `step`.
 
     The mask is a function of seed, step, layer, sample and neuron: the same at any thread count and any order.
     """
-    key_l = hash32(hash32(np.uint32(memory.seed) ^ np.uint32(step)) + np.uint32(l))
-    least, scale = np.uint32(memory.drop_below), memory.drop_scale
+    key_l = hash32(hash32(np.uint32(ws.seed) ^ np.uint32(step)) + np.uint32(l))
+    least, scale = np.uint32(ws.drop_threshold), ws.drop_scale
     for s in range(s0, s1):
-        key, o = hash32(key_l + np.uint32(s)), layer.outputs + s * layer.lead
+        key, o = hash32(key_l + np.uint32(s)), layer.outputs + s * layer.ld
         if layer.activation == 0:
             for i in range(layer.n_out):
-                memory.d[o + i] = 1
+                ws.delta[o + i] = 1
         for i in range(layer.n_out):
             factor = scale if hash32(key + np.uint32(np.uint32(i) * GOLDEN)) >= least else 0.0
-            memory.a[o + i] = memory.a[o + i] * factor
-            memory.d[o + i] = memory.d[o + i] * factor
+            ws.a[o + i] = ws.a[o + i] * factor
+            ws.delta[o + i] = ws.delta[o + i] * factor

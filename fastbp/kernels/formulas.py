@@ -16,9 +16,9 @@ from numba.core import types
 from numba.extending import intrinsic
 from numba.np.numpy_support import from_dtype
 
-from fastbp.kernels.jit import callback, inner
-from fastbp.kernels.simd import (
-    at,
+from fastbp.kernels.runtime.jit import callback, inner
+from fastbp.kernels.tiles.tile import load_tile, row_vectors, rows_of, stack, store_tile, tile_of, transposed
+from fastbp.kernels.vectors.simd import (
     first_lane,
     first_lanes,
     lane_max,
@@ -32,7 +32,6 @@ from fastbp.kernels.simd import (
     store,
     zero_in,
 )
-from fastbp.kernels.tile import load_tile, rows_of, stack, store_tile, strip, tile_of, transposed
 
 
 # ------------------------------------------------------------------ calling by address
@@ -53,8 +52,8 @@ def _caller(description: str, n_args: int) -> Any:
     return intrinsic(scope["call"])
 
 
-call_activation = _caller("a = σ(z), d = σ'(z) in place: (a, d, rows, lead, n)", 5)
-call_loss = _caller("C_s and δ^L: (a, d, y, weight, cost, rows, lead, n)", 8)
+call_activation = _caller("a = σ(z), slope = σ'(z): (a, slope, rows, ld, n), z in a", 5)
+call_loss = _caller("C_s and δ^L: (a, delta, y, weight, cost, rows, ld, n)", 8)
 call_update = _caller("w, s, u from g: (w, g, s, u, h, n)", 6)
 
 
@@ -68,7 +67,7 @@ def _floats(dtype: np.dtype[Any]) -> tuple[Any, Any]:
 def activation_address(
     name: str, function: Callable[..., Any], derivative: Callable[..., Any] | None, dtype: np.dtype[Any]
 ) -> int:
-    """Address of a = σ(z), and d = σ'(z) where `derivative` is given, on rows of `n` numbers, `lead` apart.
+    """Address of a = σ(z), and slope = σ'(z) where `derivative` is given, on rows of `n` numbers, `ld` apart.
 
     `name` is part of the cache file's name: it must tell this formula from all others.
     """
@@ -76,20 +75,20 @@ def activation_address(
     sigma = inner(function)
     if derivative is None:
 
-        def apply(a, d, rows, lead, n):
+        def apply(a, slope, rows, ld, n):
             for s in range(rows):
-                for o in range(s * lead, s * lead + n, lanes_in(a)):
+                for o in range(s * ld, s * ld + n, lanes_in(a)):
                     store(a, o, sigma(load(a, o)))
     else:
         sigma_prime = inner(derivative)
 
-        def apply(a, d, rows, lead, n):
+        def apply(a, slope, rows, ld, n):
             for s in range(rows):
-                for o in range(s * lead, s * lead + n, lanes_in(a)):
+                for o in range(s * ld, s * ld + n, lanes_in(a)):
                     z = load(a, o)
                     value = sigma(z)
                     store(a, o, value)
-                    store(d, o, sigma_prime(z, value))
+                    store(slope, o, sigma_prime(z, value))
 
     kind = "forward" if derivative is None else "training"
     signature = types.void(floats, floats, types.intp, types.intp, types.intp)
@@ -105,9 +104,9 @@ def row_max(a, o, n):
     return lane_max(top)
 
 
-def softmax_rows(a, d, rows, lead, n):
+def softmax_rows(a, slope, rows, ld, n):
     """a_i = exp(z_i) / Σ_k exp(z_k), row by row."""
-    for o in range(0, rows * lead, lead):
+    for o in range(0, rows * ld, ld):
         top, total = row_max(a, o, n), splat(zero_in(a))
         for i in range(0, n, lanes_in(a)):
             e = np.where(first_lanes(top, n - i), np.exp(load(a, o + i) - top), 0.0)
@@ -130,25 +129,25 @@ def softmax_address(dtype: np.dtype[Any]) -> int:
 def loss_address(
     name: str | None, cost: Callable[..., Any], derivative: Callable[..., Any], scaled: bool, dtype: np.dtype[Any]
 ) -> int:
-    """Address of C_s = Σ_i c(a_i, y_i) and δ_i = ∂c/∂a_i v_s on rows; times σ'(z_i), which lies in d, where `scaled`.
+    """Address of C_s = Σ_i c(a_i, y_i) and δ_i = ∂c/∂a_i v_s on rows; times σ'(z_i), which lies there, where `scaled`.
 
     With c and its derivative in z itself (sigmoid with cross-entropy) it is not scaled.
     """
     scalar, floats = _floats(dtype)
     c, dc = inner(cost), inner(derivative)
 
-    def apply(a, d, y, weight, costs, rows, lead, n):
+    def apply(a, delta, y, weight, costs, rows, ld, n):
         for s in range(rows):
             total, v = splat(zero_in(a)), splat(weight[s])
             for i in range(0, n, lanes_in(a)):
-                o = s * lead + i
+                o = s * ld + i
                 x, t = load(a, o), load(y, o)
                 inside = first_lanes(x, n - i)
                 total += np.where(inside, c(x, t), 0.0)
-                delta = dc(x, t) * v
+                g = dc(x, t) * v
                 if scaled:
-                    delta = delta * load(d, o)
-                store(d, o, np.where(inside, delta, 0.0))
+                    g = g * load(delta, o)
+                store(delta, o, np.where(inside, g, 0.0))
             costs[s] = first_lane(lane_sum(total))
 
     kind = "sigma" if scaled else "direct"
@@ -163,35 +162,35 @@ def softmax_loss_address(
     scalar, floats = _floats(dtype)
     c, dc = inner(cost), inner(derivative)
 
-    def apply(a, d, y, weight, costs, rows, lead, n):
+    def apply(a, delta, y, weight, costs, rows, ld, n):
         for s in range(rows):
             total, mean, v = splat(zero_in(a)), splat(zero_in(a)), splat(weight[s])
             for i in range(0, n, lanes_in(a)):
-                o = s * lead + i
+                o = s * ld + i
                 x, t = load(a, o), load(y, o)
                 inside = first_lanes(x, n - i)
                 g = np.where(inside, dc(x, t), 0.0)
                 total += np.where(inside, c(x, t), 0.0)
                 mean += np.where(inside, g * x, 0.0)
-                store(d, o, g)
+                store(delta, o, g)
             mean = lane_sum(mean)
             for i in range(0, n, lanes_in(a)):
-                o = s * lead + i
-                store(d, o, np.where(first_lanes(v, n - i), load(a, o) * (load(d, o) - mean) * v, 0.0))
+                o = s * ld + i
+                store(delta, o, np.where(first_lanes(v, n - i), load(a, o) * (load(delta, o) - mean) * v, 0.0))
             costs[s] = first_lane(lane_sum(total))
 
     return _made(apply, _loss_signature(floats), f"loss-{name}-softmax-{scalar}")
 
 
-def softmax_cross_entropy_rows(a, d, y, weight, costs, rows, lead, n):
+def softmax_cross_entropy_rows(a, delta, y, weight, costs, rows, ld, n):
     """C_s = Σ_i y_i (ln Σ_k exp(z_k) − z_i), δ_i = (a_i Σ_k y_k − y_i) v_s, from z and never from the rounded a."""
     lanes = lanes_in(a)
     for s in range(rows):
-        o, v = s * lead, splat(weight[s])
+        o, v = s * ld, splat(weight[s])
         top, total, mass, cost = row_max(a, o, n), splat(zero_in(a)), splat(zero_in(a)), splat(zero_in(a))
         for i in range(0, n, lanes):
             e = np.where(first_lanes(v, n - i), np.exp(load(a, o + i) - top), 0.0)
-            store(d, o + i, e)
+            store(delta, o + i, e)
             total, mass = total + e, mass + load(y, o + i)
         total = lane_sum(total)
         log_total, scale = np.log(total) + top, lane_sum(mass) / total
@@ -199,7 +198,7 @@ def softmax_cross_entropy_rows(a, d, y, weight, costs, rows, lead, n):
             t = load(y, o + i)
             # where t is 0, so are the lanes past the last output
             cost += t * (log_total - np.where(first_lanes(v, n - i), load(a, o + i), 0.0))
-            store(d, o + i, (load(d, o + i) * scale - t) * v)
+            store(delta, o + i, (load(delta, o + i) * scale - t) * v)
         costs[s] = first_lane(lane_sum(cost))
 
 
@@ -210,12 +209,12 @@ def softmax_cross_entropy_columns(lanes: int) -> Callable[..., Any]:
     """
     square = lanes * lanes
 
-    def columns(a, d, y, weight, costs, rows, lead, n):
+    def columns(a, delta, y, weight, costs, rows, ld, n):
         z, t, e = stack(a, square), stack(a, square), stack(a, square)
         for s in range(0, rows, lanes):
-            o, last = s * lead, rows - 1 - s
-            _turn(z, rows_of(at(a, o), lead, last, lanes), rows_of(z, lanes, lanes - 1, lanes))
-            _turn(t, rows_of(at(y, o), lead, last, lanes), rows_of(t, lanes, lanes - 1, lanes))
+            o, last = s * ld, rows - 1 - s
+            _turn(z, rows_of(a + o, ld, last, lanes), rows_of(z, lanes, lanes - 1, lanes))
+            _turn(t, rows_of(y + o, ld, last, lanes), rows_of(t, lanes, lanes - 1, lanes))
             top = load(z, 0)
             for i in range(lanes, n * lanes, lanes):
                 top = np.maximum(top, load(z, i))
@@ -231,7 +230,7 @@ def softmax_cross_entropy_columns(lanes: int) -> Callable[..., Any]:
                 store(e, i, (load(e, i) * scale - load(t, i)) * v)
             for i in range(n * lanes, square, lanes):
                 store(e, i, splat(zero_in(a)))
-            _turn(e, rows_of(e, lanes, lanes - 1, lanes), rows_of(at(d, o), lead, last, lanes))
+            _turn(e, rows_of(e, lanes, lanes - 1, lanes), rows_of(delta + o, ld, last, lanes))
             store(z, 0, cost)
             for k in range(min(lanes, last + 1)):
                 costs[s + k] = z[k]
@@ -242,15 +241,15 @@ def softmax_cross_entropy_columns(lanes: int) -> Callable[..., Any]:
 @inner
 def _turn(like, rows, columns):
     """The square tile at `rows` transposed to `columns`."""
-    store_tile(columns, transposed(load_tile(rows, tile_of(strip(like, 1), rows))))
+    store_tile(columns, transposed(load_tile(rows, tile_of(row_vectors(like, 1), rows))))
 
 
 @functools.cache
-def softmax_cross_entropy_address(narrow: bool, dtype: np.dtype[Any]) -> int:
-    """Address of the pair softmax with cross-entropy on rows; `narrow` where one vector holds a sample's outputs."""
+def softmax_cross_entropy_address(one_vector: bool, dtype: np.dtype[Any]) -> int:
+    """Address of softmax with cross-entropy on rows; `one_vector` where one vector holds a sample's outputs."""
     scalar, floats = _floats(dtype)
-    rule = softmax_cross_entropy_columns(lanes_of(dtype)) if narrow else softmax_cross_entropy_rows
-    return _made(rule, _loss_signature(floats), f"softmax_cross_entropy-{'columns' if narrow else 'rows'}-{scalar}")
+    rule = softmax_cross_entropy_columns(lanes_of(dtype)) if one_vector else softmax_cross_entropy_rows
+    return _made(rule, _loss_signature(floats), f"softmax_cross_entropy-{'columns' if one_vector else 'rows'}-{scalar}")
 
 
 @functools.cache

@@ -1,0 +1,107 @@
+"""What may follow the gradient: clipping by its norm, which needs all of it, max-norm, which needs a whole neuron.
+
+Training without them is compiled without them.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fastbp.kernels.formulas import call_update
+from fastbp.kernels.gradient import UPDATE_ROWS, inputs_of, repack_transposed
+from fastbp.kernels.runtime.jit import inner
+from fastbp.kernels.tiles.packing import padded, panel_width
+from fastbp.kernels.tiles.skinny import skinny_offset
+from fastbp.kernels.vectors.simd import first_lane, lane_sum, lanes_in, load, splat, store, zero_in
+
+
+@inner
+def norm(ws, layers):
+    """‖∂C/∂(w, b)‖ of the stored gradient, summed in float64 in one order."""
+    total = 0.0
+    for l in range(len(layers)):
+        layer, lanes = layers[l], lanes_in(ws.g)
+        rows = padded(layer.n_out, lanes)
+        # a row of vectors at a time: float32 holds that much, float64 the sum of all
+        for start in range(layer.weights, layer.biases + rows, 4096):
+            part = splat(zero_in(ws.g))
+            for o in range(start, min(start + 4096, layer.biases + rows), lanes):
+                part += load(ws.g, o) * load(ws.g, o)
+            total += first_lane(lane_sum(part))
+    return math.sqrt(total)
+
+
+@inner
+def scaled_update(ws, o, n, h, factor):
+    """The optimizer's formula on n numbers with the stored gradient times `factor`."""
+    for k in range(o, o + n, lanes_in(ws.g)):
+        store(ws.g, k, load(ws.g, k) * factor)
+    call_update(ws.update, ws.w + o, ws.g + o, ws.s + o, ws.u + o, h, n)
+
+
+@inner
+def apply_layers(ws, layers, h, factor, t, threads):
+    """Thread t's share of the update with the stored gradient times `factor`."""
+    lanes = lanes_in(ws.w)
+    for l in range(len(layers)):
+        layer = layers[l]
+        j0, j1 = inputs_of(layers, l, t, threads)
+        if j0 < j1 == layer.n_in:
+            scaled_update(ws, layer.biases, padded(layer.n_out, lanes), h, factor)
+        if layer.skinny:
+            if j0 < j1:
+                scaled_update(ws, layer.weights, layer.n_out * padded(layer.n_in, lanes), h, factor)
+            continue
+        for p in range(0, layer.n_out, 2 * lanes):
+            width = panel_width(layer.n_out - p, lanes)
+            for part in range(j0, j1, UPDATE_ROWS):
+                end = min(j1, part + UPDATE_ROWS)
+                scaled_update(ws, layer.weights + p * layer.n_in + part * width, (end - part) * width, h, factor)
+            if layer.w_t >= 0 and j0 < j1:
+                repack_transposed(ws, layer, p, j0, j1)
+
+
+@inner
+def shortening(square, most):
+    """What makes a length no longer than `most` of one whose square is given."""
+    return np.where(square > most * most, most / np.sqrt(square), 1.0)
+
+
+@inner
+def limit_skinny(ws, layer, most, t, threads):
+    """`limit_layers` for a narrow layer: a neuron's weights are strips, one a vector of inputs j."""
+    lanes, w = lanes_in(ws.w), ws.w + layer.weights
+    for i in range(t, layer.n_out, threads):
+        square = splat(zero_in(w))
+        for j in range(0, layer.n_in, lanes):
+            x = load(w, skinny_offset(layer.n_in, layer.n_out, i, j, lanes))
+            square += x * x
+        factor = shortening(lane_sum(square), most)
+        for j in range(0, layer.n_in, lanes):
+            o = skinny_offset(layer.n_in, layer.n_out, i, j, lanes)
+            store(w, o, load(w, o) * factor)
+
+
+@inner
+def limit_layers(ws, layers, t, threads):
+    """‖w_i‖ <= c for thread t's neurons: w_ij ← w_ij c / ‖w_i‖ where it is longer (Srivastava et al., 2014)."""
+    lanes, most = lanes_in(ws.w), ws.max_norm
+    for l in range(len(layers)):
+        layer = layers[l]
+        if layer.skinny:
+            limit_skinny(ws, layer, most, t, threads)
+            continue
+        for p in range(2 * lanes * t, layer.n_out, 2 * lanes * threads):
+            width = panel_width(layer.n_out - p, lanes)
+            for i in range(0, width, lanes):
+                w = ws.w + (layer.weights + p * layer.n_in + i)
+                square = splat(zero_in(w))
+                for o in range(0, layer.n_in * width, width):
+                    square += load(w, o) * load(w, o)
+                factor = shortening(square, most)
+                for o in range(0, layer.n_in * width, width):
+                    store(w, o, load(w, o) * factor)
+            if layer.w_t >= 0:
+                repack_transposed(ws, layer, p, 0, layer.n_in)

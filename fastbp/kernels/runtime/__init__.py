@@ -1,0 +1,1 @@
+"""What kernels run on: the host, the compiler, its cache, threads, records."""

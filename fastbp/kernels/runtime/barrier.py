@@ -1,0 +1,134 @@
+"""How the threads of one parallel loop wait for each other, so that a loop need not end where all must have come.
+
+A parallel loop of its own costs 1.2 µs on OpenMP and 90 µs on workqueue; a meeting, two cache lines read by the other
+core. Numba does not promise that iterations run side by side, and one that waits for another that has not begun would
+wait for ever: so all first gather within a time, and where they do not, iteration 0 does everything alone.
+"""
+
+from __future__ import annotations
+
+import os
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from fastbp.kernels.runtime.host import ARM
+from fastbp.kernels.runtime.jit import inner
+
+# int64 of a thread's own place: two cache lines, for CPUs fetch them in pairs
+_SLOT = 16
+# Looks at another thread's place (15 ns each) before the gathering is given up, and before a meeting leaves the core to
+# whoever else wants it. Sleeping threads wake within 50 µs.
+_START_POLLS, _YIELD_POLLS = 1 << 18, 1 << 12
+_PARALLEL, _SERIAL = 1, 2
+
+
+# ------------------------------------------------------------------ one number that several threads read and write
+@intrinsic
+def store_release(tyctx, p, value):
+    """p[0] = value, after all that this thread has written before."""
+
+    def codegen(context, builder, sig, args):
+        builder.store_atomic(args[1], args[0], "release", 8)
+        return context.get_dummy_value()
+
+    return types.void(p, types.int64), codegen
+
+
+@intrinsic
+def load_acquire(tyctx, p):
+    """p[0], before all that this thread reads from now on."""
+    return types.int64(p), lambda context, builder, sig, args: builder.load_atomic(args[0], "acquire", 8)
+
+
+@intrinsic
+def compare_exchange(tyctx, p, value):
+    """p[0] = value if it is still 0."""
+
+    def codegen(context, builder, sig, args):
+        builder.cmpxchg(args[0], ir.Constant(args[1].type, 0), args[1], "acq_rel", "acquire")
+        return context.get_dummy_value()
+
+    return types.void(p, types.int64), codegen
+
+
+@intrinsic
+def pause(tyctx):
+    """Tell the core that this thread waits for another."""
+
+    def codegen(context, builder, sig, args):
+        if ARM:
+            builder.asm(ir.FunctionType(ir.VoidType(), []), "yield", "", (), True)
+        else:
+            fnty = ir.FunctionType(ir.VoidType(), [])
+            builder.call(cgutils.get_or_insert_function(builder.module, fnty, "llvm.x86.sse2.pause"), [])
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+@intrinsic
+def yield_core(tyctx):
+    """Let another thread have the core, where the system has a function for it."""
+
+    def codegen(context, builder, sig, args):
+        if hasattr(os, "sched_yield"):
+            fnty = ir.FunctionType(ir.IntType(32), [])
+            builder.call(cgutils.get_or_insert_function(builder.module, fnty, "sched_yield"), [])
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+# ------------------------------------------------------------------ all threads
+def arrivals_size(threads):
+    """int64 that meetings of so many threads need: what they decided, and a place for each."""
+    return (threads + 1) * _SLOT
+
+
+@inner
+def reset(arrivals, threads):
+    """Nobody is there yet; before the parallel loop begins."""
+    for k in range(threads + 1):
+        arrivals[k * _SLOT] = 0
+
+
+@inner
+def _slot_of(arrivals, t):
+    """Where thread t says how many meetings it has come to."""
+    return arrivals + (t + 1) * _SLOT
+
+
+@inner
+def all_running(arrivals, t, threads):
+    """Whether all threads run side by side: the same answer for each of them."""
+    if threads == 1:
+        return True
+    store_release(_slot_of(arrivals, t), 1)
+    missing = threads - 1
+    for _ in range(_START_POLLS):
+        if load_acquire(arrivals) != 0:
+            break
+        if t == 0:
+            missing = 0
+            for k in range(1, threads):
+                missing += 1 - load_acquire(_slot_of(arrivals, k))
+            if missing == 0:
+                break
+        pause()
+    compare_exchange(arrivals, _PARALLEL if t == 0 and missing == 0 else _SERIAL)
+    return load_acquire(arrivals) == _PARALLEL
+
+
+@inner
+def wait(arrivals, t, threads, number):
+    """Come to meeting `number`, 2 and then each time one more, and wait for the others."""
+    store_release(_slot_of(arrivals, t), number)
+    for k in range(threads):
+        polls = 0
+        while load_acquire(_slot_of(arrivals, k)) < number:
+            pause()
+            polls += 1
+            if polls > _YIELD_POLLS:
+                yield_core()

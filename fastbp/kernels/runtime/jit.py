@@ -1,0 +1,92 @@
+"""Compiler flags, host features, threading layer and thread count: the one place for each.
+
+Nothing here compiles: decorators register functions, which Numba compiles at their first call.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numba
+from numba import njit
+from numba.core import sigutils
+from numba.core.ccallback import CFunc
+
+from fastbp.kernels.runtime import cache
+from fastbp.kernels.runtime.linking import LinkedCompiler
+
+# error_model="numpy": a division by zero gives inf instead of a branch to an exception.
+# No fastmath: every kernel names its fused multiply-adds itself, so that serial and parallel builds give the same bits.
+FLAGS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "boundscheck": False}
+INNER: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": LinkedCompiler}
+
+
+def inner(function: Callable[..., Any]) -> Any:
+    """Compile `function` for use by other kernels only: no Python wrapper, stored inside its callers' cache entries."""
+    return njit(**FLAGS, **INNER)(function)
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """As `inner`, and made part of its caller by LLVM: for bodies whose tiles must stay in registers."""
+    return njit(**FLAGS, **INNER, forceinline=True)(function)
+
+
+def entry(function: Callable[..., Any], name: str, parallel: bool = False) -> Any:
+    """Compile `function` to be called from Python, `prange` loops on Numba's threads where `parallel`.
+
+    It is kept on disk by :mod:`fastbp.kernels.runtime.cache` as `name`, which must tell it from all other entries.
+    """
+    dispatcher = njit(**FLAGS, no_cfunc_wrapper=True, parallel=parallel)(function)
+    if numba.config.DISABLE_JIT:
+        return dispatcher
+    dispatcher._cache = cache.KernelCache(name)
+    compile_for_args = dispatcher._compile_for_args
+
+    def compile_without_garbage(*arguments: Any, **keywords: Any) -> Any:
+        with _garbage_kept():
+            return compile_for_args(*arguments, **keywords)
+
+    dispatcher._compile_for_args = compile_without_garbage
+    return dispatcher
+
+
+def textbook(function: Callable[..., Any]) -> Any:
+    """Compile a loop of the equations as it stands: w * a + z in one rounding where the CPU has it, as tiles do it."""
+    dispatcher = njit(**FLAGS, parallel=True, fastmath={"contract"})(function)
+    if not numba.config.DISABLE_JIT:
+        dispatcher._cache = cache.KernelCache(f"loops-{function.__name__}")
+    return dispatcher
+
+
+def callback(function: Callable[..., Any], signature: Any, name: str | None) -> Any:
+    """Compile `function` to be called by its address from other kernels, without making them depend on it.
+
+    `name` tells it from all others made of the same Python function; it is part of the cache file's name. What has none
+    is not kept on disk.
+    """
+    compiled = CFunc(
+        function,
+        sigutils.normalize_signature(signature),
+        locals={},
+        options={"error_model": FLAGS["error_model"], "boundscheck": FLAGS["boundscheck"]},
+    )
+    if name is not None:
+        compiled._cache = cache.KernelCache(name)
+    with _garbage_kept():
+        compiled.compile()
+    return compiled
+
+
+@contextmanager
+def _garbage_kept() -> Iterator[None]:
+    """No search for garbage while Numba makes its many objects: the first step of a network 5.1 s, so 4.8 s."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

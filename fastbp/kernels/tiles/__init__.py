@@ -1,0 +1,1 @@
+"""Register tiles, packed panels, and the product of both."""

@@ -1,0 +1,1 @@
+"""CPU vectors as a Numba type, and elementary functions on them."""

@@ -1,0 +1,1 @@
+"""Formulas of users as expressions: their derivatives, and the source of Python functions."""

@@ -1,0 +1,181 @@
+"""Plain formulas and derivatives of what a user wrote as a function.
+
+A custom activation or loss is run once on expressions, which record what it does. From the record come its own formula
+and its derivative, as the source of Python functions in straight lines: arithmetic, `np.where` and a few functions, the
+form in which the tables of fastbp are written.
+
+At a kink, the derivative of max(z, c) and min(z, c) is that on the left, so max(z, 0) has slope 0 at 0 and min(z, 0)
+slope 1, |z| and sign(z) have slope 0 at 0, and `np.where` that of the branch it takes.
+"""
+# ruff: noqa: ARG005 (every rule of CHAIN has the same arguments)
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastbp.activations import Activation
+from fastbp.losses import Loss
+from fastbp.symbolic.expressions import SUPPORTED, Expression, below, choice, is_truth, lift, make, node
+from fastbp.symbolic.source import Formula, write
+
+
+@lru_cache(maxsize=256)
+def formulas(row: Activation | Loss) -> tuple[Formula, Formula]:
+    """Return the plain formulas of an activation or a loss: its value and its derivative.
+
+    They are function(z) and derivative(z, a) of an activation, cost(a, y) and derivative(a, y) of a loss.
+
+    Raises
+    ------
+    TypeError
+        If a function does something that cannot be recorded: it names what, and what is supported.
+
+    Examples
+    --------
+    >>> value, slope = formulas(Activation("swish", lambda z: z / (1 + np.exp(-z))))
+    >>> print(value.source + slope.source, end="")
+    def function(z):
+        return z * sigmoid(z)
+    def derivative(z, a):
+        t0 = sigmoid(z)
+        return t0 + z * (t0 * (1.0 - t0))
+    """
+    function: Callable[..., Any]
+    parameters: tuple[str, ...]
+    if isinstance(row, Activation):
+        value_name, function, parameters, slope_parameters = "function", row.function, ("z",), ("z", "a")
+    else:
+        value_name, function, parameters, slope_parameters = "cost", row.cost, ("a", "y"), ("a", "y")
+    value = record(function, f"{value_name} of {_title(row)}", parameters)
+    known: dict[int, str] = {}
+    if row.derivative is not None:
+        slope = record(row.derivative, f"derivative of {_title(row)}", slope_parameters)
+    else:
+        slope = differentiate(value, node(value.nodes, "name", value=parameters[0]))
+        if isinstance(row, Activation) and value.args:
+            known[id(value)] = "a"  # there already where the derivative is wanted
+    return Formula(write(value_name, parameters, value)), Formula(write("derivative", slope_parameters, slope, known))
+
+
+def activation_derivative(activation: Activation) -> Callable[[Any, Any], Any]:
+    """Return σ'(z) = derivative(z, a) of an activation: what it has, else what follows from its function.
+
+    Examples
+    --------
+    >>> activation_derivative(Activation("cube", lambda z: z**3))(2.0, 8.0)
+    12.0
+    """
+    return activation.derivative or formulas(activation)[1].function
+
+
+def loss_derivative(loss: Loss) -> Callable[[Any, Any], Any]:
+    """Return ∂c/∂a = derivative(a, y) of a loss: what it has, else what follows from its cost.
+
+    Examples
+    --------
+    >>> loss_derivative(Loss("fourth", lambda a, y: (a - y) ** 4))(3.0, 1.0)
+    32.0
+    """
+    return loss.derivative or formulas(loss)[1].function
+
+
+def _title(row: Activation | Loss) -> str:
+    return f"{type(row).__name__.lower()} {row.name!r}"
+
+
+def record(function: Callable[..., Any], title: str, parameters: tuple[str, ...]) -> Expression:
+    """Run `function` once on expressions of the names `parameters` and return the expression of its result."""
+    nodes: dict[Any, Expression] = {}
+    try:
+        result = lift(nodes, function(*(node(nodes, "name", value=name) for name in parameters)))
+        return choice(result, 1.0, 0.0) if is_truth(result) else result
+    except Exception as error:
+        raise TypeError(f"{title} must be a formula that can be recorded, met: {error}. "
+                        f"A formula may use {SUPPORTED}") from error
+
+
+# ------------------------------------------------------------------ the check against finite differences
+def check_derivative(row: Activation | Loss) -> None:
+    """Compare the derivative of an activation or a loss with central finite differences in float64 on a grid.
+
+    Points where the function or its slope jumps, or where it is not finite, are left out.
+
+    Raises
+    ------
+    ValueError
+        If they differ by more than 1e-5 (1 + |slope|); the message has the worst point.
+    TypeError
+        If a function cannot be recorded.
+
+    Examples
+    --------
+    >>> check_derivative(Activation("square", lambda z: z * z, lambda z, a: z))
+    Traceback (most recent call last):
+    ValueError: derivative of activation 'square' is wrong: at z = ... it gives ..., finite differences ...
+    """
+    value, slope = (formula.function for formula in formulas(row))
+    others: tuple[NDArray[np.float64], ...] = ()
+    if isinstance(row, Activation):
+        x = np.concatenate([np.linspace(-10.0, 10.0, 401) + 0.0137, [-100.0, -30.0, 0.0, 30.0, 100.0]])
+    else:
+        grid = np.meshgrid(np.linspace(0.0137, 0.9871, 101), [-1.0, 0.0, 0.25, 1.0, 3.0])
+        x, others = grid[0].ravel(), (grid[1].ravel(),)
+    h = 1e-5 * np.maximum(1.0, np.abs(x))
+    with np.errstate(all="ignore"):
+        middle = value(x, *others)
+        forward, backward = (value(x + h, *others) - middle) / h, (middle - value(x - h, *others)) / h
+        central = 0.5 * (forward + backward)
+        given = slope(x, *(others or (middle,)))
+        wide = (value(x + 2.0 * h, *others) - value(x - 2.0 * h, *others)) / (4.0 * h)
+        # a kink tells forward from backward, a jump central from wide; false where not finite
+        smooth = np.maximum(np.abs(forward - backward), np.abs(central - wide)) <= 1e-2 * (1.0 + np.abs(central))
+        excess = np.where(np.isfinite(given), np.abs(given - central) / (1.0 + np.abs(central)), np.inf)
+    excess = np.where(smooth, excess, 0.0)
+    worst = int(np.argmax(excess))
+    if excess[worst] > 1e-5:
+        point = f"z = {x[worst]:.6g}" if not others else f"a = {x[worst]:.6g}, y = {others[0][worst]:.6g}"
+        raise ValueError(f"derivative of {_title(row)} is wrong: at {point} it gives {given[worst]:.6g}, "
+                         f"finite differences {central[worst]:.6g}")
+
+
+# ------------------------------------------------------------------ differentiation
+TWO_OVER_SQRT_PI = 1.1283791670955126
+
+# the derivative of f = op(x, ...) from f, its arguments and their derivatives
+CHAIN: dict[str, Callable[..., Any]] = {
+    "+": lambda f, x, y, dx, dy: dx + dy,
+    "-": lambda f, x, y, dx, dy: dx - dy,
+    "*": lambda f, x, y, dx, dy: dx * y + x * dy,
+    "/": lambda f, x, y, dx, dy: (dx - f * dy) / y,
+    "neg": lambda f, x, dx: -dx,
+    "np.exp": lambda f, x, dx: dx * f,
+    "np.expm1": lambda f, x, dx: dx * (f + 1.0),
+    "np.log": lambda f, x, dx: dx / x,
+    "np.log1p": lambda f, x, dx: dx / (1.0 + x),
+    "np.tanh": lambda f, x, dx: dx * (1.0 - f * f),
+    "np.sqrt": lambda f, x, dx: dx * (0.5 / f),
+    "np.abs": lambda f, x, dx: dx * make("np.sign", x),
+    "np.sign": lambda f, x, dx: 0.0,
+    "np.maximum": lambda f, x, y, dx, dy: choice(x > y, dx, dy),
+    "np.minimum": lambda f, x, y, dx, dy: choice(x <= y, dx, dy),
+    "np.where": lambda f, truth, x, y, dtruth, dx, dy: choice(truth, dx, dy),
+    "sigmoid": lambda f, x, dx: dx * (f * (1.0 - f)),
+    "softplus": lambda f, x, dx: dx * make("sigmoid", x),
+    "erf": lambda f, x, dx: dx * (TWO_OVER_SQRT_PI * make("np.exp", -(x * x))),
+}
+
+
+def differentiate(root: Expression, variable: Expression) -> Expression:
+    """Return the derivative of `root` by the argument `variable`, by the chain rule from the arguments up."""
+    zero = lift(root.nodes, 0.0)
+    slope: dict[int, Expression] = {}
+    for x in below(root):
+        if x.args and not is_truth(x):
+            slope[id(x)] = lift(root.nodes, CHAIN[x.op](x, *x.args, *(slope[id(y)] for y in x.args)))
+        else:
+            slope[id(x)] = lift(root.nodes, 1.0) if x is variable else zero
+    return slope[id(root)]

@@ -1,0 +1,210 @@
+"""The rules of the house: who imports whom, sizes of files, one place for compiler flags, what an import costs."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from processes import ROOT
+
+PACKAGE = ROOT / "fastbp"
+
+# The six rules of imports: what each group of modules may import of the others, beside its own. A new module at the
+# root is one of the tables or stands on everything (FACE).
+TABLES = {
+    "activations", "losses", "optimizers", "schedules", "initializers", "metrics", "callbacks", "history",
+    "regularization", "checks",
+}
+FACE = {"network", "trainer", "gradcheck", "lbfgs", "configuration", "precompile", "", "__main__"}
+BELOW = {
+    "kernels": set(),
+    "tables": {"kernels.vectors.vecmath"},
+    "symbolic": {"tables", "kernels.vectors.vecmath"},
+    "io": {"tables"},
+    "base": {"tables", "symbolic", "io"},
+    "compiled": {"tables", "symbolic", "base", "kernels"},
+    "reference": {"tables", "symbolic", "base", "kernels.vectors.vecmath"},
+    "face": {"tables", "symbolic", "io", "base", "compiled", "reference", "kernels"},
+}
+
+# Third-party packages that a module may import at its top; elsewhere only NumPy, Numba and Numba's llvmlite.
+OPTIONAL = {"estimators": {"sklearn"}, "compat": {"sklearn"}}
+CORE = {"numba", "numpy", "llvmlite"}
+
+FLAGS = {"boundscheck", "error_model", "fastmath", "forceinline", "jit_options", "nogil"}
+COMPILERS = {"cfunc", "guvectorize", "jit", "njit", "stencil", "vectorize"}
+
+
+def module_name(path: Path) -> str:
+    """`kernels.loops` of fastbp/kernels/loops.py, the empty name of fastbp/__init__.py."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+SOURCES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+TREES = {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in SOURCES.items()}
+modules = pytest.mark.parametrize("module", SOURCES, ids=lambda module: f"fastbp.{module}".rstrip("."))
+
+
+def imported_names(node: ast.AST, module: str) -> list[str]:
+    """Absolute dotted names that one import statement may load, `a.b` and `a` both for `from a import b`."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if not isinstance(node, ast.ImportFrom):
+        return []
+    base = node.module or ""
+    if node.level:
+        here = ["fastbp", *module.split(".")] if module else ["fastbp"]
+        package = here if SOURCES[module].name == "__init__.py" else here[:-1]
+        base = ".".join([*package[: len(package) - node.level + 1], *base.split(".")]).rstrip(".")
+    return [f"{base}.{alias.name}" for alias in node.names]
+
+
+def house_imports(module: str) -> set[str]:
+    """Modules of fastbp that `module` imports anywhere in it, inside functions too."""
+    found = set()
+    for node in ast.walk(TREES[module]):
+        for name in imported_names(node, module):
+            if name.split(".")[0] == "fastbp":
+                inner = name.removeprefix("fastbp").removeprefix(".")
+                found.add(inner if inner in SOURCES else inner.rpartition(".")[0])
+    return found
+
+
+def group_of(module: str) -> str:
+    """The group whose rule holds for a module."""
+    if module in FACE:
+        return "face"
+    return "tables" if module in TABLES else module.partition(".")[0]
+
+
+@modules
+def test_a_module_imports_what_its_group_may(module):
+    group = group_of(module)
+    assert group in BELOW, f"fastbp/{module} belongs to no group: give it one in this file"
+    for target in house_imports(module):
+        allowed = BELOW[group] | {group}
+        assert group_of(target) in allowed or target in allowed, f"fastbp.{module} imports fastbp.{target}"
+
+
+def test_no_import_comes_back_to_where_it_began():
+    ahead = {module: house_imports(module) - {module} for module in SOURCES}
+    while ahead:
+        free = {module for module, targets in ahead.items() if not targets & ahead.keys()}
+        assert free, f"these import each other: {sorted(ahead)}"
+        ahead = {module: targets for module, targets in ahead.items() if module not in free}
+
+
+def test_reference_reaches_no_kernel_but_vecmath():
+    reached, ahead = set(), {"reference"}
+    while ahead:
+        reached |= ahead
+        inner = [module for module in ahead if module != "kernels.vectors.vecmath"]
+        ahead = {target for module in inner for target in house_imports(module) if target in SOURCES} - reached
+    assert {module for module in reached if module.startswith(("kernels", "compiled"))} == {"kernels.vectors.vecmath"}
+
+
+def test_naive_twin_imports_nothing_of_fastbp():
+    naive = ROOT / "tests" / "naive.py"
+    if naive.exists():
+        assert not re.search(r"^\s*(from|import)\s+(fastbp|numba)", naive.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@modules
+def test_top_level_imports_need_only_the_core_dependencies(module):
+    for node in TREES[module].body:
+        for name in imported_names(node, module):
+            package = name.split(".")[0]
+            allowed = CORE | {"fastbp"} | OPTIONAL.get(module.split(".")[0], set())
+            assert package in sys.stdlib_module_names or package in allowed, f"fastbp.{module} imports {package}"
+
+
+def all_python_files() -> list[Path]:
+    folders = ("fastbp", "tests", "examples", "asv_benchmarks/benchmarks")
+    files = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    return [*files, *ROOT.glob("*.py"), *(ROOT / "asv_benchmarks").glob("*.py")]
+
+
+@pytest.mark.parametrize("path", all_python_files(), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_no_file_is_longer_than_400_lines(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+
+
+def called_name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+@modules
+def test_compiler_flags_stand_in_jit_alone(module):
+    if module == "kernels.runtime.jit":
+        return
+    nodes = list(ast.walk(TREES[module]))
+    decorators = {id(decorator) for node in nodes for decorator in getattr(node, "decorator_list", ())}
+    for call in (node for node in nodes if isinstance(node, ast.Call)):
+        keywords = {keyword.arg for keyword in call.keywords}
+        compiler_with_arguments = called_name(call.func) in COMPILERS and (keywords or id(call) in decorators)
+        # builder.call(..., fastmath=...) marks one LLVM instruction and not what Numba compiles.
+        one_instruction = module == "kernels.vectors.simd" and ast.unparse(call.func).startswith("builder.")
+        assert one_instruction or not keywords & FLAGS, f"fastbp.{module}, line {call.lineno}"
+        assert not compiler_with_arguments, f"fastbp.{module}, line {call.lineno}"
+
+
+def run_python(code: str, tmp_path: Path) -> str:
+    """Standard output of a fresh interpreter that finds no kernel cache."""
+    caches = dict.fromkeys(("FASTBP_CACHE_DIR", "NUMBA_CACHE_DIR", "XDG_CACHE_HOME"), str(tmp_path))
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env=os.environ | caches, check=True, capture_output=True, text=True).stdout
+
+
+def test_import_compiles_nothing(tmp_path):
+    code = """
+from numba.core import event
+compiled = event.RecordingListener()
+event.register("numba:compile", compiled)
+import fastbp
+before = len(compiled.buffer)
+import numba
+numba.njit(lambda x: x)(1)
+print(before, len(compiled.buffer) > before)
+"""
+    assert run_python(code, tmp_path).split() == ["0", "True"]
+
+
+def test_import_loads_no_optional_package(tmp_path):
+    loaded = set(run_python("import sys, fastbp; print(*sys.modules)", tmp_path).split())
+    assert "fastbp" in loaded
+    assert not loaded & {"matplotlib", "mlxtend", "pandas", "sklearn", "tqdm"}
+
+
+def project_table() -> dict:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def test_core_dependencies_are_numba_and_numpy_only():
+    assert sorted(re.split(r"[<>=!~ ;\[]", entry)[0] for entry in project_table()["dependencies"]) == ["numba", "numpy"]
+
+
+def test_no_dependency_has_an_upper_cap():
+    project = project_table()
+    groups = [project["dependencies"], [project["requires-python"]], *project["optional-dependencies"].values()]
+    entries = [entry for group in groups for entry in group]
+    assert not [entry for entry in entries if re.search(r"<|==|~=", entry)]
+
+
+def test_version_is_the_same_everywhere():
+    version = project_table()["version"]
+    assert re.search(rf'^__version__ = "{re.escape(version)}"$', SOURCES[""].read_text(encoding="utf-8"), re.MULTILINE)
+    assert f"version: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+
+
+def test_readme_code_runs():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert blocks
+    exec(compile("\n".join(blocks), "README.md", "exec"), {})

@@ -1,0 +1,301 @@
+"""Compiled kernels on disk: whatever happens to the files, training goes on and gives the right numbers."""
+
+import errno
+import hashlib
+import importlib
+import os
+import pickle
+import pkgutil
+import shutil
+import stat
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numba.core import event
+from processes import output_of, run_python, start_python
+
+import fastbp
+from fastbp.kernels.runtime import cache, jit
+
+PACKAGE = Path(fastbp.__file__).parent
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """An empty cache directory for this test alone."""
+    monkeypatch.setenv("FASTBP_CACHE_DIR", str(tmp_path / "kernels"))
+    forget()
+    yield tmp_path / "kernels"
+    monkeypatch.undo()
+    forget()
+
+
+def forget():
+    cache.directory.cache_clear()
+    cache._warn.cache_clear()
+
+
+def double(x):
+    return x + x
+
+
+def make_double():
+    """A small kernel as a new process would have it: nothing compiled, and its cache on disk."""
+    return jit.entry(double, "double")
+
+
+class Compilations:
+    """How many functions are compiled inside the block."""
+
+    def __enter__(self):
+        self._listener = event.RecordingListener()
+        event.register("numba:compile", self._listener)
+        return self
+
+    def __exit__(self, *_):
+        event.unregister("numba:compile", self._listener)
+        self.count = sum(recorded.is_start for _, recorded in self._listener.buffer)
+
+
+def doubled(value=1.5):
+    """What a new process computes, and how many functions it compiles for that."""
+    with Compilations() as compilations:
+        result = make_double()(value)
+    assert result == 2 * value
+    return compilations.count
+
+
+def kernels(place):
+    return sorted(place.rglob("*.kernel"))
+
+
+# ------------------------------------------------------------------ what is kept
+def test_the_second_process_compiles_nothing(place):
+    assert doubled() == 1
+    assert [file.name[:7] for file in kernels(place)] == ["double-"]
+    assert doubled() == 0
+
+
+def test_dtypes_have_files_of_their_own(place):
+    assert doubled(np.float32(1.5)) == doubled(np.float64(1.5)) == 1
+    assert len(kernels(place)) == 2
+    for dtype in (np.float32, np.float64):
+        result = make_double()(dtype(0.1))
+        assert result == 2 * dtype(0.1)
+    assert doubled(np.float32(1.5)) == doubled(np.float64(1.5)) == 0
+
+
+def test_every_kernel_has_a_name_of_its_own():
+    names, seen = [], set()
+    for module in pkgutil.walk_packages([str(PACKAGE / "kernels")], "fastbp.kernels."):
+        values = list(vars(importlib.import_module(module.name)).values())
+        for value in [*values, *(one for table in values if isinstance(table, dict) for one in table.values())]:
+            if isinstance(getattr(value, "_cache", None), cache.KernelCache) and id(value) not in seen:
+                seen.add(id(value))
+                names.append(value._cache._name)
+    assert len(names) >= 10
+    assert len(set(names)) == len(names)
+
+
+def test_the_directory_is_private_and_names_the_build(place):
+    doubled()
+    assert cache.directory() == place / cache.build_key()
+    if hasattr(os, "getuid"):
+        assert stat.S_IMODE(cache.directory().stat().st_mode) == 0o700
+
+
+def test_a_relative_directory_stays_where_it_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FASTBP_CACHE_DIR", "near")
+    forget()
+    assert cache.directory() == tmp_path / "near" / cache.build_key()
+    monkeypatch.undo()
+    forget()
+
+
+# ------------------------------------------------------------------ damage
+def cut(whole):
+    for length in {*range(70), *range(0, len(whole), max(1, len(whole) // 500)), len(whole) - 1}:
+        yield whole[:length]
+
+
+def flipped(whole):
+    for position in {*range(70), *range(0, len(whole), max(1, len(whole) // 500)), len(whole) - 1}:
+        yield whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :]
+
+
+@pytest.mark.parametrize("damage", [cut, flipped])
+def test_a_damaged_file_is_a_miss_wherever_it_is_damaged(place, damage):
+    kernel = make_double()
+    kernel(1.5)
+    (file,), signature = kernels(place), kernel.signatures[0]
+    whole, found = file.read_bytes(), []
+    with pytest.warns(RuntimeWarning, match="is not usable .* and is compiled again; set FASTBP_CACHE_DIR") as warned:
+        found += [load(kernel, signature, file, damaged) for damaged in damage(whole)]
+    assert len(warned) == 1
+    assert len(found) > 500
+    assert not any(found)
+    assert load(kernel, signature, file, whole)
+
+
+def load(kernel, signature, file, content):
+    """Whether the kernel is found where its file has this content."""
+    file.write_bytes(content)
+    return kernel._cache.load_overload(signature, kernel.targetctx) is not None
+
+
+@pytest.mark.parametrize("body", [b"", b"no pickle", pickle.dumps(None), pickle.dumps((1, 2)), pickle.dumps([])[:-1]])
+def test_damage_costs_one_warning_and_is_repaired(place, body):
+    doubled()
+    (file,) = kernels(place)
+    file.write_bytes(hashlib.sha256(body).digest() + body)
+    with pytest.warns(RuntimeWarning, match="compiled again") as warned:
+        assert doubled() == 1
+    assert len(warned) == 1
+    assert doubled() == 0
+
+
+def test_a_directory_in_the_place_of_a_file_costs_a_warning(place):
+    doubled()
+    (file,) = kernels(place)
+    file.unlink()
+    file.mkdir()
+    with pytest.warns(RuntimeWarning, match="could not be kept|compiled again"):
+        assert doubled() == 1
+
+
+# ------------------------------------------------------------------ places that cannot be used
+def assert_no_place(reason):
+    forget()
+    with pytest.warns(RuntimeWarning, match=f"no place to keep compiled kernels, .*{reason}"):
+        assert doubled() == 1
+    assert cache.directory() is None
+
+
+def test_a_file_where_the_directory_should_be_costs_a_warning(place):
+    place.write_text("")
+    assert_no_place("File exists|Not a directory")
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="permissions are another matter there")
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o702])
+def test_where_others_may_write_nothing_is_read_or_kept(place, mode):
+    doubled()
+    place.chmod(mode)
+    assert_no_place("others may write there")
+    place.chmod(0o700)
+    cache_directory = place / cache.build_key()
+    cache_directory.chmod(mode)
+    assert_no_place("others may write there")
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="takes the rights of root")
+def test_a_directory_of_somebody_else_is_refused(place):
+    place.mkdir(mode=0o700)
+    os.chown(place, 12345, -1)
+    assert_no_place("others may write there")
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() == 0, reason="nothing is closed to root")
+@pytest.mark.parametrize("mode", [0o000, 0o500, 0o300])
+def test_a_directory_that_cannot_be_written_costs_a_warning(place, mode):
+    place.mkdir()
+    place.chmod(mode)
+    try:
+        assert_no_place("Permission denied") if mode != 0o300 else doubled()
+    finally:
+        place.chmod(0o700)
+
+
+@pytest.mark.parametrize("home", ["/proc/nothing", None])
+def test_without_a_home_the_temporary_directory_serves(home, tmp_path, monkeypatch):
+    for variable in ("FASTBP_CACHE_DIR", "XDG_CACHE_HOME", "LOCALAPPDATA", "HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    if home:
+        monkeypatch.setenv("HOME", home)
+    else:
+        monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # nor an entry in the user database
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    forget()
+    assert cache.directory().parent.parent == tmp_path
+    assert doubled() == 1
+    assert doubled() == 0
+    monkeypatch.undo()
+    forget()
+
+
+@pytest.mark.parametrize("broken", ["replace", "fdopen"])
+def test_a_full_disk_costs_a_warning_and_leaves_nothing_behind(place, monkeypatch, broken):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(f"fastbp.kernels.runtime.cache.os.{broken}", full)
+    with pytest.warns(RuntimeWarning, match="could not be kept in .*No space left"):
+        assert doubled() == 1
+    assert not [file for file in place.rglob("*") if file.is_file()]
+
+
+# ------------------------------------------------------------------ other builds
+def key_of(package, **variables):
+    code = "import fastbp.kernels.runtime.cache as c; print(c.__file__, c.build_key())"
+    file, key = run_python(code, arguments=("-P", "-c"), PYTHONPATH=package.parent, **variables).split()
+    assert file.startswith(str(package))
+    return key
+
+
+def test_an_edit_of_any_source_is_another_build(tmp_path):
+    package = tmp_path / "fastbp"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    keys = [key_of(package)]
+    for name in ("kernels/tile.py", "activations.py"):
+        with (package / name).open("a") as file:
+            file.write("# edited\n")
+        keys.append(key_of(package))
+    assert len(set(keys)) == 3
+
+
+def test_another_cpu_or_width_is_another_build():
+    builds = ({}, {"FASTBP_VECTOR_BYTES": 16}, {"NUMBA_CPU_NAME": "nehalem"})
+    assert len({key_of(PACKAGE, **variables) for variables in builds}) == 3
+
+
+def test_from_a_zip_file_the_build_has_a_key_of_its_sources(tmp_path):
+    packages = []
+    for edited in (False, True):
+        packages.append(tmp_path / f"{edited}.zip" / "fastbp")
+        with zipfile.ZipFile(packages[-1].parent, "w") as archive:
+            for file in PACKAGE.rglob("*.py"):
+                text = file.read_text(encoding="utf-8") + "# edited\n" * (edited and file.name == "tile.py")
+                archive.writestr(f"fastbp/{file.relative_to(PACKAGE).as_posix()}", text)
+    assert len({key_of(package) for package in packages}) == 2
+
+
+# ------------------------------------------------------------------ several processes
+COLD = """
+from test_cache import make_double
+from fastbp.kernels import cache
+print(*(make_double()(value) for value in (1.5, 2, 2j)), cache.directory().parent)
+"""
+
+
+def test_four_processes_that_start_cold_together_agree(place):
+    processes = [start_python(COLD) for _ in range(4)]
+    outputs = {output_of(process) for process in processes}
+    assert outputs == {f"3.0 4 4j {place}\n"}
+    assert len(kernels(place)) == 3
+    assert not [file for file in place.rglob("*") if file.is_file() and file.suffix != ".kernel"]
+
+
+JIT_OFF = """
+import numpy as np, fastbp.reference
+net = fastbp.reference.Network([2, 3, 2], rng=0)
+fastbp.reference.Trainer(net, rng=0).fit(np.eye(2), [0, 1], epochs=2)
+print(net.predict(np.eye(2)).shape)
+"""
+
+
+def test_the_twin_runs_with_the_jit_off():
+    assert run_python(JIT_OFF, NUMBA_DISABLE_JIT=1) == "(2,)\n"

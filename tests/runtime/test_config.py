@@ -1,0 +1,120 @@
+"""What `fastbp.config` says, and compiling ahead."""
+
+import numpy as np
+import pytest
+from processes import run_python
+
+import fastbp
+from fastbp.__main__ import main
+
+
+def test_config_says_what_the_machine_gave():
+    config = fastbp.config
+    assert config.vector_bytes in (16, 32, 64)
+    assert isinstance(config.has_fma, bool)
+    assert config.threading_layer in ("omp", "tbb", "workqueue")
+    assert config.threads >= 1
+    assert config.versions["NumPy"] == np.__version__
+    assert config.versions["fastbp"] == fastbp.__version__
+    assert config.cache_directory is None or config.cache_directory.is_dir()
+    assert f"vector_bytes={config.vector_bytes}" in repr(config)
+
+
+def test_show_config_prints_all_of_it(capsys):
+    fastbp.show_config()
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"fastbp {fastbp.__version__}\n")
+    config = fastbp.config
+    for part in (config.vector_bytes, config.threading_layer, config.cache_directory, f"NumPy {np.__version__}"):
+        assert str(part) in shown
+
+
+def test_info_is_what_show_config_prints(capsys):
+    main(["info"])
+    assert capsys.readouterr().out == f"{fastbp.config}\n"
+
+
+def test_without_a_cache_config_says_none(monkeypatch, capsys):
+    monkeypatch.setattr("fastbp.kernels.runtime.cache.directory", lambda: None)
+    assert fastbp.config.cache_directory is None
+    fastbp.show_config()
+    assert "cache     none" in capsys.readouterr().out
+
+
+ASKING = """
+import numba, fastbp
+from numba.np.ufunc import parallel
+print(fastbp.config.threading_layer, parallel._is_initialized, *numba.config.THREADING_LAYER_PRIORITY)
+"""
+
+
+def test_asking_launches_no_threads_and_openmp_comes_first():
+    plain = {"NUMBA_THREADING_LAYER": None, "NUMBA_THREADING_LAYER_PRIORITY": None}
+    layer, launched, *order = run_python(ASKING, **plain).split()
+    assert (layer, launched) in (("omp", "False"), ("tbb", "False"), ("workqueue", "False"))
+    assert order == ["omp", "tbb", "workqueue"]
+
+
+@pytest.mark.parametrize("variable", ["NUMBA_THREADING_LAYER", "NUMBA_THREADING_LAYER_PRIORITY"])
+def test_a_layer_the_user_chose_stays(variable):
+    value = "workqueue" if variable == "NUMBA_THREADING_LAYER" else "workqueue tbb omp"
+    layer, _, *order = run_python(ASKING, **{variable: value}).split()
+    assert layer == "workqueue"
+    assert variable == "NUMBA_THREADING_LAYER" or order == ["workqueue", "tbb", "omp"]
+
+
+def test_the_layer_it_names_is_the_one_that_numba_launches():
+    code = """
+import numba, fastbp
+expected = fastbp.config.threading_layer
+numba.get_num_threads()
+assert "not launched" not in str(fastbp.config)
+print(expected, numba.threading_layer(), fastbp.config.threading_layer)
+"""
+    assert len(set(run_python(code).split())) == 1
+
+
+# ------------------------------------------------------------------ compiling ahead
+AFTER_WARMUP = """
+import numpy as np
+from numba.core import event
+compiled = event.RecordingListener()
+event.register("numba:compile", compiled)
+import fastbp
+from fastbp.kernels.runtime import threads
+X, Y = np.ones((300, 7), np.float32), np.zeros(300, np.int64)
+for threads._PLENTY in (1e12, 0.0):     # serial, then parallel
+    net = fastbp.Network([7, 33, 3], rng=0)
+    fastbp.Trainer(net, rng=0).fit(X, Y, validation_data=(X, Y))
+    fastbp.Trainer(net, "adam", rng=0).fit(X, Y)
+    net.predict(X)
+    net.predict(X[:1])
+    net.backprop(X, Y)
+print(len(compiled.buffer))
+"""
+
+
+def test_after_warmup_a_process_compiles_nothing():
+    run_python("warmup", arguments=("-m", "fastbp"))
+    assert run_python(AFTER_WARMUP).split() == ["0"]
+
+
+def test_warmup_says_how_long_it_took(monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(fastbp, "warmup", lambda dtype, complete: asked.append((dtype, complete)))
+    main(["warmup", "--dtype", "float32", "--complete"])
+    main(["warmup"])
+    assert asked == [("float32", True), (None, False)]
+    assert capsys.readouterr().out.startswith("ready after 0.0 s, kept in ")
+
+
+def test_warmup_knows_two_dtypes():
+    with pytest.raises(ValueError, match="dtype is 'float16', expected float32 or float64"):
+        fastbp.warmup("float16")
+
+
+@pytest.mark.parametrize("arguments", [[], ["cool"], ["warmup", "--dtype", "float16"]])
+def test_a_wrong_command_is_refused(arguments, capsys):
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert "usage: python -m fastbp" in capsys.readouterr().err
