@@ -31,9 +31,9 @@ def columns_in_panels(W, lanes):
     panels = []
     for p in range(0, n_out, 2 * lanes):
         width = lanes if n_out - p <= lanes else 2 * lanes
-        row_vectors = np.zeros((W.shape[1], width), W.dtype)
-        row_vectors[:, : min(width, n_out - p)] = W[p : p + width].T
-        panels.append(row_vectors.ravel())
+        strip = np.zeros((W.shape[1], width), W.dtype)
+        strip[:, : min(width, n_out - p)] = W[p : p + width].T
+        panels.append(strip.ravel())
     return np.concatenate(panels)
 
 

@@ -15,12 +15,12 @@ FEATURES = re.search(r"<!-- features:begin -->\n(.*?)<!-- features:end -->", TEX
 
 def table(title):
     """Rows of the table whose first column has that title, as lists of cells."""
-    lines = next(part for part in FEATURES.split("\n\n") if part.startswith(f"| {title} |")).row_vectors().splitlines()
-    return [[cell.row_vectors() for cell in line.row_vectors("|").split("|")] for line in lines[2:]]
+    lines = next(part for part in FEATURES.split("\n\n") if part.startswith(f"| {title} |")).strip().splitlines()
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
 def examples(title):
-    return [pytest.param(row[-1].row_vectors("` "), id=row[0][:40]) for row in table(title)]
+    return [pytest.param(row[-1].strip("` "), id=row[0][:40]) for row in table(title)]
 
 
 def names(row):
