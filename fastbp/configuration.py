@@ -10,7 +10,7 @@ import llvmlite.binding as llvm
 import numba
 import numpy as np
 
-from fastbp.kernels.runtime import cache, jit, threads
+from fastbp.kernels.runtime import cache, host, threads
 
 
 class Configuration:
@@ -36,12 +36,12 @@ class Configuration:
     @property
     def vector_bytes(self) -> int:
         """Bytes of one vector register that kernels use: 64, 32 or 16."""
-        return jit.VECTOR_BYTES
+        return host.VECTOR_BYTES
 
     @property
     def has_fma(self) -> bool:
         """Whether a fused multiply-add is one instruction."""
-        return jit.HAS_FMA
+        return host.HAS_FMA
 
     @property
     def threading_layer(self) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fastbp.base.network import BaseNetwork
+from fastbp.base.network import BaseNetwork, Targets
 from fastbp.checks import FloatArray
-from fastbp.compiled import inference
+from fastbp.compiled.inference import Bound
+from fastbp.compiled.session import Session
+from fastbp.regularization import Regularization
 
 
 class Network(BaseNetwork):  # noqa: D101 (the base's, with its own first line)
@@ -17,18 +18,24 @@ class Network(BaseNetwork):  # noqa: D101 (the base's, with its own first line)
         .replace("fastbp.reference import Network", "fastbp import Network")
     )
 
+    # Made at the first call; no part of copies and pickles.
+    _bound: Bound | None = None
+    _session: Session | None = None
+
+    def _compiled(self) -> Bound:
+        if self._bound is None:
+            self._bound = Bound(self)
+        return self._bound
+
     def _forward(self, X: FloatArray) -> FloatArray:
-        return inference.outputs(self, X)
+        return self._compiled().outputs(X)
 
-    def _loss(self, X: FloatArray, Y: FloatArray | NDArray[np.int64], weight: FloatArray | None) -> float:
-        return inference.evaluate(self, X, Y, weight)[0]
+    def _evaluate(self, X: FloatArray, Y: Targets, weight: FloatArray | None) -> tuple[float, int]:
+        return self._compiled().evaluate(X, Y, weight)
 
-    def _evaluate(
-        self, X: FloatArray, Y: FloatArray | NDArray[np.int64], weight: FloatArray | None
-    ) -> tuple[float, int]:
-        return inference.evaluate(self, X, Y, weight)
-
-    def _backprop(
-        self, X: FloatArray, Y: FloatArray | NDArray[np.int64], weight: FloatArray | None
-    ) -> tuple[float, FloatArray]:
-        return inference.backprop(self, X, Y, weight)
+    def _backprop(self, X: FloatArray, Y: Targets, weight: FloatArray | None) -> tuple[float, FloatArray]:
+        if self._session is None:
+            self._session = Session(self, self._compiled(), None, Regularization(), (), np.zeros(1, np.int64), None)
+        with self._session as session:
+            loss_sum, _, n = session.run((X, Y, weight), np.arange(X.shape[0]), X.shape[0])
+            return loss_sum / n, session.gradient()

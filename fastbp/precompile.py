@@ -8,9 +8,9 @@ from numpy.typing import DTypeLike
 from fastbp import checks
 from fastbp.activations import ACTIVATIONS, SOFTMAX
 from fastbp.checks import FloatArray
+from fastbp.kernels.blocking import SMALL_BATCH
 from fastbp.kernels.epoch import TRAIN
 from fastbp.kernels.inference import outputs_parallel, outputs_serial
-from fastbp.kernels.small_batch import SMALL_BATCH
 from fastbp.kernels.vectors.simd import lanes_of
 from fastbp.losses import LOSSES
 from fastbp.network import Network

@@ -5,20 +5,25 @@ Shapes: X (m, n_0), z and a of layer l (m, n_l), W (n_l, n_{l-1}), b (n_l,), δ 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastbp.activations import SOFTMAX
-from fastbp.base.network import BaseNetwork, Views, layer_views
+from fastbp.base.network import BaseNetwork, Canonical, Targets, Views, layer_views
+from fastbp.base.session import ChunkResult
 from fastbp.base.trainer import BaseTrainer
 from fastbp.checks import FloatArray
+from fastbp.optimizers import Optimizer
+from fastbp.regularization import GRADIENT_RULES, Regularization
 from fastbp.symbolic.derive import activation_derivative, loss_derivative
 
-Targets = FloatArray | NDArray[np.int64]
 # 0 or 1/(1 − p) for the neurons of a hidden layer l and the samples of a minibatch, (m, n_l).
-Silence = Callable[[int], FloatArray]
+DropoutMask = Callable[[int], FloatArray]
 
 
 class Network(BaseNetwork):
@@ -38,12 +43,8 @@ class Network(BaseNetwork):
         return output
 
     @np.errstate(all="ignore")
-    def _loss(self, X: FloatArray, Y: Targets, weight: FloatArray | None) -> float:
-        return self._evaluate(X, Y, weight)[0]
-
-    @np.errstate(all="ignore")
     def _evaluate(self, X: FloatArray, Y: Targets, weight: FloatArray | None) -> tuple[float, int]:
-        loss_sum, correct = self._score(self._weighted_sums(X)[0][-1], self._targets(Y), weight)
+        loss_sum, correct = self._score(self._weighted_sums(X)[0][-1], self._targets(Y), weight, Y)
         return loss_sum / X.shape[0], correct
 
     @np.errstate(all="ignore")
@@ -51,12 +52,12 @@ class Network(BaseNetwork):
         gradient = np.empty_like(self.parameters)
         y = self._targets(Y)
         z = self._gradient(X, y, weight, *layer_views(gradient, self.sizes))
-        return self._score(z, y, weight)[0] / X.shape[0], gradient
+        return self._score(z, y, weight, Y)[0] / X.shape[0], gradient
 
     def _weighted_sums(
-        self, X: FloatArray, silence: Silence | None = None
+        self, X: FloatArray, mask: DropoutMask | None = None
     ) -> tuple[list[FloatArray], list[FloatArray], list[FloatArray]]:
-        """z_i = Σ_j w_ij a_j + b_i of layers 1..L, the a_j of layers 0..L-1 that came in, and what silenced them."""
+        """z_i = Σ_j w_ij a_j + b_i of layers 1..L, the a_j of layers 0..L-1 that came in, and the dropout factors."""
         z: list[FloatArray] = []
         a, factors = [X], []
         for W, b, activation in zip(self.weights, self.biases, self.activations, strict=True):
@@ -64,17 +65,17 @@ class Network(BaseNetwork):
             z[-1] += b
             if len(z) < len(self.weights):
                 a.append(activation.function(z[-1]))
-                if silence is not None:
-                    factors.append(silence(len(z)))
+                if mask is not None:
+                    factors.append(mask(len(z)))
                     a[-1] = a[-1] * factors[-1]
         return z, a, factors
 
     def _gradient(
         self, X: FloatArray, y: FloatArray, weight: FloatArray | None, dW: Views, db: Views,
-        silence: Silence | None = None,
+        mask: DropoutMask | None = None,
     ) -> FloatArray:
         """∂C/∂w_ij = Σ_s δ_si a_sj and ∂C/∂b_i = Σ_s δ_si, written to dW and db; returns z^L."""
-        z, a, factors = self._weighted_sums(X, silence)
+        z, a, factors = self._weighted_sums(X, mask)
         delta = self._output_delta(z[-1], y)
         delta = delta * (1.0 / X.shape[0] if weight is None else weight[:, np.newaxis] / X.shape[0])
         for l in reversed(range(len(dW))):
@@ -86,7 +87,7 @@ class Network(BaseNetwork):
                 activation = self.activations[l - 1]
                 if factors:
                     delta *= factors[l - 1]
-                    # a silent neuron's a is no longer σ(z)
+                    # a dropped neuron's a is no longer σ(z)
                     a[l] = activation.function(z[l - 1])
                 delta *= activation_derivative(activation)(z[l - 1], a[l])
         return z[-1]
@@ -94,8 +95,8 @@ class Network(BaseNetwork):
     def _output_delta(self, z: FloatArray, y: FloatArray) -> FloatArray:
         """δ_i^L = Σ_k ∂C/∂a_k ∂a_k/∂z_i of each sample's own cost: ∂C/∂a_i σ'(z_i) unless the output is softmax."""
         delta: FloatArray
-        if self.pair is not None:
-            delta = self.pair.delta(z, y)
+        if self.logits_form is not None:
+            delta = self.logits_form.delta(z, y)
             return delta
         a: FloatArray = self.activations[-1].function(z)
         dC: FloatArray = loss_derivative(self.loss_function)(a, y)
@@ -106,13 +107,15 @@ class Network(BaseNetwork):
             delta = dC * activation_derivative(self.activations[-1])(z, a)
         return delta
 
-    def _score(self, z: FloatArray, y: FloatArray, weight: FloatArray | None) -> tuple[float, int]:
-        """Σ_s v_s C_s, summed in float64, and the number of right labels, from z^L."""
+    def _score(
+        self, z: FloatArray, y: FloatArray, weight: FloatArray | None, Y: Targets
+    ) -> tuple[float, int]:
+        """Σ_s v_s C_s of the targets y, summed in float64, and how many labels are those of Y, from z^L."""
         a = self.activations[-1].function(z)
-        costs = self.loss_function.cost(a, y) if self.pair is None else self.pair.cost(z, y)
+        costs = self.loss_function.cost(a, y) if self.logits_form is None else self.logits_form.cost(z, y)
         if weight is not None:
             costs = costs * weight[:, np.newaxis]
-        return float(np.sum(costs, dtype=np.float64)), self.count_correct(a, y) if self.classifies else 0
+        return float(np.sum(costs, dtype=np.float64)), self.count_correct(a, Y) if self.classifies else 0
 
     def _targets(self, Y: Targets) -> FloatArray:
         """Labels as rows of zeros with a one at their place; other targets as they are."""
@@ -137,88 +140,102 @@ class Trainer(BaseTrainer):
 
     network: Network
 
-    def _open(
-        self, X: FloatArray, Y: Targets, weight: FloatArray | None, batch_size: int | None = None
-    ) -> _Session:
-        return _Session(self, X, Y, weight, batch_size or self.batch_size)
+    def _open(self, states: Sequence[FloatArray]) -> _Session:
+        return _Session(self.network, self.optimizer, self.regularization, states, self._steps)
+
+
+# Ctrl-C is answered between two chunks of training.
+_CHUNK_SECONDS = 0.1
 
 
 class _Session:
-    """Training on one data set, on parameters and optimizer state of its own until `sync`."""
+    """Training of one network by one optimizer, on its own parameters."""
 
-    def __init__(self, trainer: Trainer, X: FloatArray, Y: Targets, weight: FloatArray | None, batch_size: int) -> None:
-        self._trainer, self._rules, self._optimizer = trainer, trainer.rules, trainer.optimizer
-        self._network = trainer.network.copy()
-        self._states = [state.copy() for state in trainer.optimizer_state]
-        self._data = X, Y, weight
-        self._batch_size = batch_size
-        self._gradient = np.empty_like(self._network.parameters)
-        self._dW, self._db = layer_views(self._gradient, self._network.sizes)
+    def __init__(
+        self,
+        network: Network,
+        optimizer: Optimizer,
+        regularization: Regularization,
+        states: Sequence[FloatArray],
+        steps: NDArray[np.int64],
+    ) -> None:
+        self._network, self._optimizer, self._rules, self._steps = network, optimizer, regularization, steps
+        self._states = tuple(state.copy() for state in states)
+        self._gradient = np.empty_like(network.parameters)
+        self._dW, self._db = layer_views(self._gradient, network.sizes)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def states(self) -> tuple[FloatArray, ...]:
+        return tuple(state.copy() for state in self._states)
+
+    def run(self, data: Canonical, rows: NDArray[np.int64], batch_size: int) -> ChunkResult:
+        loss_sum, correct, done, end = 0.0, 0, 0, perf_counter() + _CHUNK_SECONDS
+        while done < len(rows):
+            part = rows[done : done + batch_size]
+            part_loss, part_correct = self._minibatch(data, part)
+            loss_sum, correct, done = loss_sum + part_loss, correct + part_correct, done + len(part)
+            if not math.isfinite(part_loss) or perf_counter() > end:
+                break
+        return ChunkResult(loss_sum, correct, done)
 
     @np.errstate(all="ignore")
-    def run(self, rows: NDArray[np.int64], step: int) -> tuple[float, int, int]:
-        network, size = self._network, self._batch_size
-        X, Y, weight = self._data
-        y = self._smooth(network._targets(Y[rows]))
-        v = None if weight is None else weight[rows]
-        z = np.empty_like(y)
-        for k, start in enumerate(range(0, len(rows), size)):
-            batch = slice(start, start + size)
-            v_batch = None if v is None else v[batch]
-            silence = self._silence(step + k, len(rows[batch]))
-            z[batch] = network._gradient(X[rows[batch]], y[batch], v_batch, self._dW, self._db, silence)
-            self._shape_gradient()
-            self._follow_gradient(step + k)
+    def _minibatch(self, data: Canonical, rows: NDArray[np.int64]) -> tuple[float, int]:
+        """Σ_s v_s C_s and the number of correct labels, and the update, unless the loss is not finite."""
+        network, step = self._network, int(self._steps[0])
+        X, Y, weight = data
+        y, v = self._smooth(network._targets(Y[rows])), None if weight is None else weight[rows]
+        z = network._gradient(X[rows], y, v, self._dW, self._db, self._mask(step, len(rows)))
+        loss, correct = network._score(z, y, v, Y[rows])
+        if math.isfinite(loss):
+            self._regularize_gradient()
+            self._apply_update(step)
             self._limit_weights()
-        # The costs of all minibatches at once: small ones pay NumPy's time per call most of all.
-        loss_sum, _ = network._score(z, y, v)
-        a = network.activations[-1].function(z)
-        return loss_sum, network.count_correct(a, Y[rows]) if network.classifies else 0, len(rows)
+            self._steps[0] = step + 1
+        return loss, correct
 
     def _smooth(self, y: FloatArray) -> FloatArray:
         """(1 − e) y + e / n, n the number of classes."""
         e = self._rules.label_smoothing
         return y if e == 0.0 else (1.0 - e) * y + e / (2 if self._network.is_binary else self._network.sizes[-1])
 
-    def _silence(self, step: int, n_samples: int) -> Silence | None:
+    def _mask(self, step: int, n_samples: int) -> DropoutMask | None:
         rules, network = self._rules, self._network
         if rules.dropout == 0.0:
             return None
 
         def factors(l: int) -> FloatArray:
-            speaks = kept(rules.dropout_seed, step, l, (n_samples, network.sizes[l]), rules.dropout)
-            scaled: FloatArray = speaks * network.dtype.type(1.0 / (1.0 - rules.dropout))
+            active = dropout_mask(rules.dropout_seed, step, l, (n_samples, network.sizes[l]), rules.dropout)
+            scaled: FloatArray = active * network.dtype.type(1.0 / (1.0 - rules.dropout))
             return scaled
 
         return factors
 
-    def _shape_gradient(self) -> None:
-        """Add the penalties' part, ∂/∂w (l1 |w| + l2/2 w²), and clip: each number, then the norm of all."""
-        rules, g = self._rules, self._gradient
-        for l, W in enumerate(self._network.weights):
-            if rules.l2:
-                self._dW[l][:] += rules.l2 * W
-            if rules.l1:
-                self._dW[l][:] += rules.l1 * np.sign(W)
-        if rules.clip_value is not None:
-            np.clip(g, -rules.clip_value, rules.clip_value, out=g)
+    def _regularize_gradient(self) -> None:
+        """Apply the gradient rules, to weights and to biases, then clip by the norm of all."""
+        rules, network, g = self._rules, self._network, self._gradient
+        for biases, parts, parameters in ((False, self._dW, network.weights), (True, self._db, network.biases)):
+            for name, number in rules.gradient_rules(biases=biases).items():
+                for part, parameter in zip(parts, parameters, strict=True):
+                    part[:] = GRADIENT_RULES[name].formula(part, parameter, number)
         if rules.clip_norm is not None:
             norm = float(np.sqrt(np.sum(np.square(g, dtype=np.float64))))
             if norm > rules.clip_norm:
                 g *= rules.clip_norm / norm
 
-    def _follow_gradient(self, step: int) -> None:
+    def _apply_update(self, step: int) -> None:
         """Let all parameters and states follow the gradient (which is overwritten)."""
         optimizer, parameters, g = self._optimizer, self._network.parameters, self._gradient
         hyper = optimizer.hyper(step)
-        if optimizer.plain:
+        if optimizer.is_plain_sgd:
             g *= hyper[0]
             parameters -= g
             return
-        s, u = (*self._states, 0.0, 0.0)[:2]
-        parameters[...], *states = optimizer.update(parameters, g, s, u, hyper)
-        for state, new_state in zip(self._states, states, strict=False):
-            state[...] = new_state
+        parameters[...], self._states = optimizer.update(parameters, g, self._states, hyper)
 
     def _limit_weights(self) -> None:
         """w_ij ← w_ij max_norm / ‖w_i‖ for each neuron whose weights are longer."""
@@ -228,16 +245,8 @@ class _Session:
             norm = np.sqrt(np.sum(W * W, axis=1, keepdims=True))
             W[:] *= np.where(norm > self._rules.max_norm, self._rules.max_norm / norm, 1.0)
 
-    def sync(self) -> None:
-        self._trainer.network.parameters[...] = self._network.parameters
-        for state, own in zip(self._trainer.optimizer_state, self._states, strict=True):
-            state[...] = own
 
-    def close(self) -> None:
-        pass
-
-
-
+# ------------------------------------------------------------------ dropout
 _GOLDEN = 0x9E3779B9  # 2³² / golden ratio: neighbours end up far apart
 _MASK = 0xFFFFFFFF
 
@@ -257,8 +266,8 @@ def hash32(x: Words) -> Words:
     return x ^ (x >> np.uint32(16))
 
 
-def kept(seed: int, step: int, layer: int, shape: tuple[int, int], probability: float) -> NDArray[np.bool_]:
-    """Return which neurons of a hidden layer speak in one update, (n_samples, n_l).
+def dropout_mask(seed: int, step: int, layer: int, shape: tuple[int, int], probability: float) -> NDArray[np.bool_]:
+    """Return which neurons of a hidden layer are active in one update, (n_samples, n_l).
 
     Parameters
     ----------
@@ -271,11 +280,11 @@ def kept(seed: int, step: int, layer: int, shape: tuple[int, int], probability: 
     shape : tuple of int
         Samples of the minibatch, neurons of the layer.
     probability : float
-        That of silence, in [0, 1).
+        That of being dropped, in [0, 1).
 
     Examples
     --------
-    >>> kept(seed=1, step=0, layer=1, shape=(2, 4), probability=0.5)
+    >>> dropout_mask(seed=1, step=0, layer=1, shape=(2, 4), probability=0.5)
     array([[False, False,  True,  True],
            [False, False,  True,  True]])
     """

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Sequence
 
 from fastbp.base.trainer import BaseTrainer
 from fastbp.checks import FloatArray
@@ -20,17 +19,8 @@ class Trainer(BaseTrainer):  # noqa: D101 (the base's, with its own first line)
 
     network: Network
 
-    def _open(
-        self, X: FloatArray, Y: FloatArray | NDArray[np.int64], weight: FloatArray | None, batch_size: int | None = None
-    ) -> Session:
+    def _open(self, states: Sequence[FloatArray]) -> Session:
+        network = self.network
         return Session(
-            self.network,
-            X,
-            Y,
-            weight,
-            batch_size or self.batch_size,
-            self.optimizer,
-            self.optimizer_state,
-            self.threads,
-            self.rules,
+            network, network._compiled(), self.optimizer, self.regularization, states, self._steps, self.threads
         )

@@ -25,7 +25,12 @@ from fastbp.losses import LOSSES, Loss, Pair, get_loss
 from fastbp.symbolic.derive import check_derivative
 
 Views = tuple[FloatArray, ...]
-Canonical = tuple[FloatArray, FloatArray | NDArray[np.int64], FloatArray | None]
+Targets = FloatArray | NDArray[np.int64]
+Canonical = tuple[FloatArray, Targets, FloatArray | None]
+# What shapes a network cannot change: buffers have been made for it.
+_FIXED = frozenset({"sizes", "dtype", "activations", "loss_function"})
+# Views are made anew from the parameters, and compiled things at the next call: no part of copies and pickles.
+_TRANSIENT = frozenset({"_weights", "_biases", "_bound", "_session"})
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,11 @@ class BaseNetwork(ABC):
         self._parameters: FloatArray = initialize(init, self.sizes, self.activations, generator, self.dtype)
         self._bind()
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _FIXED and name in vars(self):
+            raise AttributeError(f"{name} of a network cannot be changed; make a new {type(self).__name__}")
+        super().__setattr__(name, value)
+
     def _bind(self) -> None:
         self._weights, self._biases = layer_views(self._parameters, self.sizes)
 
@@ -126,8 +136,8 @@ class BaseNetwork(ABC):
         return self._biases
 
     @property
-    def pair(self) -> Pair | None:
-        """Cost and δ^L straight from z^L, where loss and output activation are made for each other."""
+    def logits_form(self) -> Pair | None:
+        """Cost and δ^L straight from z^L, where the loss has such a form for the output activation."""
         return self.loss_function.logits.get(self.activations[-1].name)
 
     @property
@@ -183,7 +193,7 @@ class BaseNetwork(ABC):
         sample_weight : array_like (n_samples,), optional
             v_s >= 0; 1 if absent.
         """
-        return self._loss(*self.canonical(X, Y, sample_weight))
+        return self._evaluate(*self.canonical(X, Y, sample_weight))[0]
 
     def backprop(self, X: ArrayLike, Y: ArrayLike, sample_weight: ArrayLike | None = None) -> Gradients:
         """Compute ∂C/∂w_ij and ∂C/∂b_i of the mean cost C; parameters stay as they are.
@@ -207,11 +217,11 @@ class BaseNetwork(ABC):
         """Return the label that each row of outputs stands for."""
         return (a[:, 0] > self.threshold).astype(np.int64) if self.is_binary else a.argmax(axis=1)
 
-    def count_correct(self, a: FloatArray, Y: FloatArray | NDArray[np.int64]) -> int:
+    def count_correct(self, a: FloatArray, Y: Targets) -> int:
         """Count the rows of outputs whose label is that of the row of Y."""
         return int(np.count_nonzero(self.decide(a) == self.labels_of(Y)))
 
-    def labels_of(self, Y: FloatArray | NDArray[np.int64]) -> NDArray[np.int64]:
+    def labels_of(self, Y: Targets) -> NDArray[np.int64]:
         """Return the label that each row of canonical targets stands for."""
         if Y.ndim == 1:
             return Y  # type: ignore[return-value]
@@ -300,8 +310,7 @@ class BaseNetwork(ABC):
         return {name: view for layer in named for name, view in layer.items()}
 
     def __getstate__(self) -> dict[str, Any]:
-        # The views are made anew from the parameters.
-        state = {name: value for name, value in vars(self).items() if name not in ("_weights", "_biases")}
+        state = {name: value for name, value in vars(self).items() if name not in _TRANSIENT}
         return {**state, "_parameters": self._parameters.copy()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -327,21 +336,14 @@ class BaseNetwork(ABC):
         """Return a^L (m, n_L), a new array."""
 
     @abstractmethod
-    def _loss(self, X: FloatArray, Y: FloatArray | NDArray[np.int64], weight: FloatArray | None) -> float:
-        """Return C, summed in float64."""
+    def _evaluate(self, X: FloatArray, Y: Targets, weight: FloatArray | None) -> tuple[float, int]:
+        """Return C, summed in float64, and the number of correct labels (0 where the network does not classify)."""
 
     @abstractmethod
     def _backprop(
-        self, X: FloatArray, Y: FloatArray | NDArray[np.int64], weight: FloatArray | None
+        self, X: FloatArray, Y: Targets, weight: FloatArray | None
     ) -> tuple[float, FloatArray]:
         """Return C and its gradient in the order of `parameters`."""
-
-    def _evaluate(
-        self, X: FloatArray, Y: FloatArray | NDArray[np.int64], weight: FloatArray | None
-    ) -> tuple[float, int]:
-        """Return C and the number of samples whose label is right (0 where the network does not classify)."""
-        correct = self.count_correct(self._forward(X), Y) if self.classifies else 0
-        return self._loss(X, Y, weight), correct
 
 
 def layer_views(flat: FloatArray, sizes: Sequence[int]) -> tuple[Views, Views]:

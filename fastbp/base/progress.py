@@ -33,6 +33,11 @@ class Progress:
     def __enter__(self) -> Self:
         return self
 
+    @property
+    def shown(self) -> bool:
+        """Whether there is a bar to be kept current."""
+        return self._bar is not None
+
     def __exit__(self, *exception: object) -> None:
         if self._bar is not None:
             self._bar.update(self._pending)

@@ -1,41 +1,52 @@
-"""What trains on one data set: the protocol that the compiled and the NumPy half follow."""
+"""What trains: the protocol that the compiled and the NumPy half follow."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-# What `Session.run` returns of part of an epoch.
-Part = tuple[float, int, int]
+from fastbp.base.network import Canonical
+from fastbp.checks import FloatArray
+
+
+class ChunkResult(NamedTuple):
+    """What `Session.run` measured on some minibatches."""
+
+    #: Σ_s v_s C_s, each before the update that its minibatch made.
+    loss_sum: float
+    #: Samples whose label was correct, likewise.
+    correct: int
+    #: Samples that were trained on.
+    n_samples: int
 
 
 class Session(Protocol):
-    """Training on one data set, from `BaseTrainer._open` to `close`; it may keep parameters in a form of its own."""
+    """A trainer's network, optimizer state and buffers in the form that the arithmetic takes.
 
-    def run(self, rows: NDArray[np.int64], step: int) -> Part:
-        """Train on consecutive minibatches of `rows`, the last of which may be smaller.
+    As a context manager it takes over the parameters on entry, and makes the network's current on exit, whatever
+    happens between. It is entered once for each epoch or step and kept between them.
+    """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def run(self, data: Canonical, rows: NDArray[np.int64], batch_size: int) -> ChunkResult:
+        """Train on the first minibatches of `rows`, for about a tenth of a second.
+
+        It ends after a minibatch whose loss is not finite, for which no update is made.
 
         Parameters
         ----------
+        data : tuple
+            X, Y and sample weights in canonical form.
         rows : ndarray of int64
-            Rows of the data.
-        step : int
-            Updates that all fits of this trainer made before.
-
-        Returns
-        -------
-        loss_sum : float
-            Σ_s v_s C_s, each before the update that its minibatch makes.
-        correct : int
-            How many samples got the right label, likewise.
-        samples : int
-            len(rows).
+            Rows of the data, a minibatch after the other.
+        batch_size : int
+            Samples of a minibatch; the last one may be smaller.
         """
 
-    def sync(self) -> None:
-        """Make the network's parameters and the optimizer's state current."""
-
-    def close(self) -> None:
-        """Give back what the session holds."""
+    def states(self) -> tuple[FloatArray, ...]:
+        """Return the optimizer's numbers for each parameter, laid out as the parameters."""

@@ -1,23 +1,39 @@
-"""What a fit is fed with: whole arrays in chunks of minibatches, or minibatches that come one by one."""
+"""What a fit is fed with: whole arrays in minibatches, or minibatches that come one by one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from time import perf_counter
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastbp import checks
 from fastbp.base.network import BaseNetwork, Canonical
-from fastbp.base.session import Part
+from fastbp.base.session import ChunkResult, Session
 from fastbp.checks import FloatArray
 
-# Ctrl-C is answered between two chunks: 0.1 s each leaves room for one that takes longer than the last did.
-_CHUNK_SECONDS = 0.1
-_GROWTH = 8
+
+# ------------------------------------------------------------------ an epoch, chunk by chunk
+def array_chunks(
+    session: Session, data: Canonical, order: NDArray[np.int64], batch_size: int
+) -> Iterator[ChunkResult]:
+    """Train on all rows of `data` in an order; between two chunks Ctrl-C is answered."""
+    done = 0
+    while done < len(order):
+        result = session.run(data, order[done:], batch_size)
+        done += result.n_samples
+        yield result
 
 
+def batch_chunks(session: Session, batches: Iterable[Canonical]) -> Iterator[ChunkResult]:
+    """Train on minibatches as they come."""
+    for data in batches:
+        n = data[0].shape[0]
+        yield session.run(data, np.arange(n), n)
+
+
+# ------------------------------------------------------------------ weights of classes
 def class_weights(weights: Any, network: BaseNetwork) -> FloatArray | None:
     """Return one weight for each label of a network, in its dtype; None stays None.
 
@@ -57,6 +73,7 @@ def weigh_classes(network: BaseNetwork, data: Canonical, by_class: FloatArray | 
     return X, Y, factors if weight is None else weight * factors
 
 
+# ------------------------------------------------------------------ minibatches of an iterable
 class Batches:
     """Minibatches as an iterable gives them, each in canonical form.
 
@@ -65,7 +82,7 @@ class Batches:
     network : BaseNetwork
         Whose form it is.
     batches : iterable of (X, Y) or (X, Y, sample_weight)
-        Gone through once an epoch. A generator, or another iterator, can be gone through only once.
+        Gone through once for each epoch. A generator, or another iterator, can be gone through only once.
     epochs : int
         How often that will be.
     by_class : ndarray, optional
@@ -108,74 +125,3 @@ class Batches:
             yield weigh_classes(self._network, self._network.canonical(X, Y, weight, names=names), self._by_class)
         if number == 0:
             raise ValueError("X gave no batches; an iterable must begin anew each time it is gone through")
-
-
-class Chunk:
-    """How many minibatches take about `_CHUNK_SECONDS`: measured, beginning with one."""
-
-    def __init__(self, batch_size: int) -> None:
-        self.minibatches = 1
-        self._batch_size = batch_size
-
-    def adapt(self, n_samples: int, seconds: float) -> None:
-        """Take note of how long the last chunk took."""
-        fitting = _CHUNK_SECONDS * n_samples / (self._batch_size * max(seconds, 1e-9))
-        self.minibatches = max(1, int(min(fitting, _GROWTH * self.minibatches)))
-
-
-class Arrays:
-    """Epochs over arrays in one session, in chunks of whole minibatches."""
-
-    def __init__(self, trainer: Any, data: Canonical) -> None:
-        self._trainer, self._data = trainer, data
-        self._chunk = Chunk(trainer.batch_size)
-        self.n_samples: int | None = data[0].shape[0]
-
-    def open(self) -> None:
-        """Begin the session."""
-        self._session = self._trainer._open(*self._data)
-
-    def parts(self) -> Iterator[Part]:
-        """Train for one epoch, part by part."""
-        trainer, chunk, n = self._trainer, self._chunk, self._data[0].shape[0]
-        rows = trainer.rng.permutation(n) if trainer.shuffle else np.arange(n)
-        done = 0
-        while done < n:
-            start = perf_counter()
-            part = rows[done : done + chunk.minibatches * trainer.batch_size]
-            result = self._session.run(part, trainer.steps)
-            trainer.steps += -(-len(part) // trainer.batch_size)
-            chunk.adapt(len(part), perf_counter() - start)
-            done += len(part)
-            yield result
-
-    def sync(self) -> None:
-        """Make the network current."""
-        self._session.sync()
-
-    def close(self) -> None:
-        """End the session."""
-        self._session.close()
-
-
-class Stream:
-    """Epochs over minibatches that come one by one; the network is current after each."""
-
-    n_samples: int | None = None
-
-    def __init__(self, trainer: Any, batches: Batches) -> None:
-        self._trainer, self._batches = trainer, batches
-
-    def open(self) -> None:
-        """Nothing to begin: each minibatch has a session of its own."""
-
-    def parts(self) -> Iterator[Part]:
-        """Train for one epoch, minibatch by minibatch."""
-        for data in self._batches:
-            yield self._trainer._update(*data)
-
-    def sync(self) -> None:
-        """The network is current."""
-
-    def close(self) -> None:
-        """Nothing to end."""

@@ -1,41 +1,31 @@
-"""Training: epochs of shuffled minibatches, history, validation, callbacks; the arithmetic is left to a `Session`."""
+"""Training: epochs of shuffled minibatches, history, validation, callbacks; a `Session` does the arithmetic."""
 
 from __future__ import annotations
 
 import math
-import os
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from time import perf_counter
-from typing import Any, Self, get_type_hints
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from fastbp import checks
-from fastbp.base.network import BaseNetwork
 from fastbp.base.progress import Progress
-from fastbp.base.session import Part, Session
-from fastbp.base.sources import Arrays, Batches, Stream, class_weights, weigh_classes
+from fastbp.base.session import ChunkResult, Session
+from fastbp.base.sources import Batches, array_chunks, batch_chunks, class_weights, weigh_classes
+from fastbp.base.trainer_state import TrainerState
 from fastbp.callbacks import methods
 from fastbp.checks import FloatArray, check_count
 from fastbp.history import History
-from fastbp.io import checkpoint, safetensors
-from fastbp.losses import LOSSES
 from fastbp.metrics import named_metrics
-from fastbp.optimizers import SGD, Optimizer, get_optimizer
-from fastbp.regularization import Rules
 from fastbp.schedules import epoch_schedules
-
-_DEFAULT_OPTIMIZER = SGD()
 
 
 class DivergenceError(FloatingPointError):
     """The loss is no longer finite."""
 
 
-class BaseTrainer(ABC):
+class BaseTrainer(TrainerState):
     """Minibatch training of a network; see its subclasses for the arithmetic.
 
     Parameters
@@ -85,44 +75,6 @@ class BaseTrainer(ABC):
     >>> net.predict(X)
     array([0, 1, 1, 0])
     """
-
-    def __init__(  # noqa: PLR0913 - hyper-parameters, each named where it is given
-        self,
-        network: BaseNetwork,
-        optimizer: str | Optimizer = _DEFAULT_OPTIMIZER,
-        batch_size: int = 32,
-        shuffle: bool = True,
-        threads: int | None = None,
-        rng: Any = None,
-        *,
-        l1: float = 0.0,
-        l2: float = 0.0,
-        dropout: float = 0.0,
-        max_norm: float | None = None,
-        clip_value: float | None = None,
-        clip_norm: float | None = None,
-        label_smoothing: float = 0.0,
-    ) -> None:
-        if not isinstance(network, BaseNetwork):
-            raise TypeError(f"network must be a Network, got {network!r}")
-        if not isinstance(shuffle, (bool, np.bool_)):
-            raise TypeError(f"shuffle must be True or False, got {shuffle!r}")
-        self.network = network
-        self.optimizer = get_optimizer(optimizer)
-        self.batch_size = check_count("batch_size", batch_size)
-        self.shuffle = bool(shuffle)
-        self.threads = None if threads is None else check_count("threads", threads)
-        self.rng = checks.generator(rng)
-        rules = Rules(l1, l2, dropout, 0, max_norm, clip_value, clip_norm, label_smoothing)
-        if rules.label_smoothing and network.loss_function != LOSSES["cross_entropy"]:
-            name = network.loss_function.name
-            raise ValueError(f"label_smoothing is for the loss 'cross_entropy', the network has {name!r}")
-        if rules.dropout:
-            rules = replace(rules, dropout_seed=int(self.rng.integers(2**32, dtype=np.uint32)))
-        self.rules = rules
-        self.steps = self.epochs = 0
-        self.optimizer_state = tuple(np.zeros_like(network.parameters) for _ in range(self.optimizer.states))
-        self.history = History()
 
     def fit(  # noqa: PLR0913 - what a fit takes, each named where it is given
         self,
@@ -181,25 +133,21 @@ class BaseTrainer(ABC):
             If the loss is no longer finite; parameters are left as they are then.
         """
         epochs = check_count("epochs", epochs)
-        source = self._source(X, Y, epochs, sample_weight, class_weights(class_weight, self.network))
+        chunks, n_samples = self._source(X, Y, epochs, sample_weight, class_weights(class_weight, self.network))
         validation = self._validation(validation_data, metrics)
         begin, end_of_epoch, on_divergence, end = methods(callbacks)
         self.history = History()
         for on_train_begin in begin:
             on_train_begin(self)
         try:
-            source.open()
-            try:
-                with Progress(progress, None if source.n_samples is None else epochs * source.n_samples) as bar:
-                    self._run(source, epochs, validation, end_of_epoch, bar)
-            except DivergenceError as error:
-                source.sync()
-                borne = [heed(self, error) for heed in on_divergence]
-                if not any(borne):
-                    raise
-            finally:
-                source.sync()
-                source.close()
+            with Progress(progress, None if n_samples is None else epochs * n_samples) as bar:
+                for epoch in range(1, epochs + 1):
+                    if self._epoch(chunks, epoch, epochs, validation, end_of_epoch, bar):
+                        break
+        except DivergenceError as error:
+            quiet = [callback(self, error) for callback in on_divergence]
+            if not any(quiet):
+                raise
         finally:
             for on_train_end in end:
                 on_train_end(self)
@@ -223,138 +171,66 @@ class BaseTrainer(ABC):
             If the loss is not finite.
         """
         data = self.network.canonical(X, Y, sample_weight)
-        loss_sum, _, n_samples = self._update(*data)
+        n = data[0].shape[0]
+        with self._opened() as session:
+            loss_sum = session.run(data, np.arange(n), n).loss_sum
         if not math.isfinite(loss_sum):
             raise self._diverged(loss_sum, f"step {self.steps + 1}")
-        return loss_sum / n_samples
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write network, optimizer and its state, schedule, random numbers, rules and history to one file.
-
-        It is in safetensors layout, and written as a whole or not at all. Callbacks are no part of it.
-        """
-        description = checkpoint.describe_network(self.network) | {"trainer": checkpoint.describe_trainer(self)}
-        arrays = self.network._named(self.network.parameters) | checkpoint.trainer_arrays(self)
-        safetensors.write(path, arrays, checkpoint.metadata_of(description))
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str], custom: Mapping[str, Any] | None = None) -> Self:
-        """Return the trainer that `save` wrote, its network as `network`: `fit` goes on as if it had not been away.
-
-        To the last bit, if it was saved between epochs: by `fastbp.callbacks.ModelCheckpoint`, or after a fit. The
-        epochs that remain are those planned less ``trainer.epochs``; `history` is that of the saved fit until the
-        next one, and the two can be added.
-
-        Parameters
-        ----------
-        path : path-like
-            The file; it is checked, and no code is loaded from it.
-        custom : mapping of str to objects
-            What is not fastbp's own: activations and losses by name, an optimizer by its class's name, a function that
-            gives the learning rate as "learning_rate".
-
-        Raises
-        ------
-        ValueError
-            If the file is damaged, of a newer fastbp or of another library, holds no trainer, or `custom` lacks one.
-
-        Examples
-        --------
-        >>> import tempfile
-        >>> from fastbp.reference import Network, Trainer
-        >>> trainer = Trainer(Network([1, 2], rng=0), "adam", rng=0)
-        >>> history = trainer.fit([[0.0], [1.0]], [0, 1], epochs=3)
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     trainer.save(folder + "/run.safetensors")
-        ...     again = Trainer.load(folder + "/run.safetensors")
-        >>> history += again.fit([[0.0], [1.0]], [0, 1], epochs=10 - again.epochs)
-        >>> len(history.loss)
-        10
-        """
-        arrays, metadata = safetensors.read(path)
-        try:
-            reader = checkpoint.Reader(metadata, custom or {})
-            network: BaseNetwork = get_type_hints(cls)["network"]._from_file(reader, arrays)
-            if "trainer" not in reader:
-                raise ValueError("it holds a network and no trainer: read it by fastbp.load")
-            return cls._from_file(network, reader.part("trainer"), arrays)
-        except ValueError as error:
-            raise ValueError(f"{os.fspath(path)!r}: {error}") from None
-
-    @classmethod
-    def _from_file(cls, network: BaseNetwork, reader: checkpoint.Reader, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        threads = reader.get("threads", (int, type(None)))
-        trainer = cls(network, reader.optimizer(), reader.get("batch_size", int), reader.get("shuffle", bool), threads)
-        checkpoint.restore_trainer(trainer, reader, arrays)
-        return trainer
-
-    @abstractmethod
-    def _open(
-        self,
-        X: FloatArray,
-        Y: FloatArray | NDArray[np.int64],
-        weight: FloatArray | None,
-        batch_size: int | None = None,
-    ) -> Session:
-        """Begin training on canonical data, with minibatches of `batch_size` or of the trainer's."""
-
-    def _update(
-        self, X: FloatArray, Y: FloatArray | NDArray[np.int64], weight: FloatArray | None
-    ) -> Part:
-        """Make one update with one minibatch, none if its loss is not finite; return what `Session.run` does."""
-        session = self._open(X, Y, weight, X.shape[0])
-        try:
-            result = session.run(np.arange(X.shape[0]), self.steps)
-            if math.isfinite(result[0]):
-                session.sync()
-                self.steps += 1
-        finally:
-            session.close()
-        return result
+        return float(loss_sum / n)
 
     def _source(
         self, X: Any, Y: ArrayLike | None, epochs: int, sample_weight: ArrayLike | None, by_class: FloatArray | None
-    ) -> Arrays | Stream:
-        if Y is not None:
-            data = self.network.canonical(X, Y, sample_weight)
-            return Arrays(self, weigh_classes(self.network, data, by_class))
-        if sample_weight is not None:
-            raise ValueError("sample_weight is for arrays; batches bring their own: (X, Y, sample_weight)")
-        return Stream(self, Batches(self.network, X, epochs, by_class))
+    ) -> tuple[Callable[[Session], Iterator[ChunkResult]], int | None]:
+        """Return what trains a session for an epoch, and of how many samples, where that is known."""
+        if Y is None:
+            if sample_weight is not None:
+                raise ValueError("sample_weight is for arrays; batches bring their own: (X, Y, sample_weight)")
+            batches = Batches(self.network, X, epochs, by_class)
+            return lambda session: batch_chunks(session, batches), None
+        data = weigh_classes(self.network, self.network.canonical(X, Y, sample_weight), by_class)
+        n = data[0].shape[0]
 
-    def _run(
+        def chunks(session: Session) -> Iterator[ChunkResult]:
+            order = self.rng.permutation(n) if self.shuffle else np.arange(n)
+            return array_chunks(session, data, order, self.batch_size)
+
+        return chunks, n
+
+    def _epoch(
         self,
-        source: Arrays | Stream,
+        chunks: Callable[[Session], Iterator[ChunkResult]],
+        epoch: int,
         epochs: int,
         validation: Callable[[], dict[str, float]] | None,
         end_of_epoch: list[Any],
         bar: Progress,
-    ) -> None:
-        for epoch in range(1, epochs + 1):
-            start = perf_counter()
-            logs = self._epoch(source.parts(), bar, f"epoch {epoch}/{epochs}")
-            if validation is not None or end_of_epoch:
-                source.sync()
-            if validation is not None:
-                logs |= validation()
-            logs["seconds"] = perf_counter() - start
-            self.history.append(logs)
-            self.epochs += 1
-            for schedule in epoch_schedules(self.optimizer.learning_rate):
-                schedule.on_epoch(logs.get("val_loss", logs["loss"]))
-            stops = [on_epoch_end(self, epoch, logs) for on_epoch_end in end_of_epoch]
-            if any(stops):
-                break
+    ) -> bool:
+        """Train for an epoch, measure, tell the callbacks; whether one of them ends training."""
+        start, title = perf_counter(), f"epoch {epoch}/{epochs}"
+        with self._opened() as session:
+            logs = self._train(chunks(session), title, bar)
+        if validation is not None:
+            logs |= validation()
+        logs["seconds"] = perf_counter() - start
+        self.history.append(logs)
+        self.epochs += 1
+        for schedule in epoch_schedules(self.optimizer.learning_rate):
+            schedule.on_epoch(logs.get("val_loss", logs["loss"]))
+        stops = [on_epoch_end(self, epoch, logs) for on_epoch_end in end_of_epoch]
+        return any(stops)
 
-    def _epoch(self, parts: Iterable[Part], bar: Progress, title: str) -> dict[str, float]:
+    def _train(self, chunks: Iterator[ChunkResult], title: str, bar: Progress) -> dict[str, float]:
+        """Go through the chunks of an epoch; what they measured."""
         loss_sum, correct, done = 0.0, 0, 0
-        for part_loss, part_correct, part_samples in parts:
-            loss_sum, correct, done = loss_sum + part_loss, correct + part_correct, done + part_samples
+        for chunk in chunks:
+            loss_sum, correct, done = loss_sum + chunk.loss_sum, correct + chunk.correct, done + chunk.n_samples
             if not math.isfinite(loss_sum):
                 raise self._diverged(loss_sum, title)
-            logs = self._logs(loss_sum / done, correct, done)
-            bar.update(part_samples, f"{title}, " + ", ".join(f"{name} {value:.4f}" for name, value in logs.items()))
-        return logs
+            if bar.shown:
+                logs = self._logs(loss_sum / done, correct, done)
+                text = ", ".join(f"{name} {value:.4f}" for name, value in logs.items())
+                bar.update(chunk.n_samples, f"{title}, {text}")
+        return self._logs(loss_sum / done, correct, done)
 
     def _validation(
         self, validation_data: Sequence[ArrayLike] | None, metrics: Iterable[Any]
@@ -391,12 +267,4 @@ class BaseTrainer(ABC):
         return DivergenceError(
             f"the loss is {loss} in {when} at learning_rate {learning_rate:g}; "
             "try a smaller learning_rate, or inputs scaled to about -1..1"
-        )
-
-    def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({self.network!r}, optimizer={self.optimizer!r}, batch_size={self.batch_size}, "
-            f"shuffle={self.shuffle}, threads={self.threads}"
-            + "".join(f", {name}={value!r}" for name, value in self.rules.changed.items())
-            + ")"
         )

@@ -1,4 +1,4 @@
-"""The addresses of a network's compiled formulas: activations, loss, optimizer."""
+"""The addresses of a network's and a trainer's compiled formulas: activations, loss, gradient rules, optimizer."""
 
 from __future__ import annotations
 
@@ -10,62 +10,69 @@ import numpy as np
 
 from fastbp.activations import ACTIVATIONS, SOFTMAX, Activation
 from fastbp.base.network import BaseNetwork
-from fastbp.kernels import formulas as compiled
+from fastbp.kernels import formulas as kernels
 from fastbp.kernels.vectors.simd import lanes_of
 from fastbp.losses import LOSSES, Loss
-from fastbp.optimizers import STATES, Optimizer
+from fastbp.optimizers import Optimizer
+from fastbp.regularization import GRADIENT_RULES
 from fastbp.symbolic.derive import check_derivative, formulas
 from fastbp.symbolic.source import Formula
+from fastbp.update_rules import UPDATE_RULES
 
 
-# ------------------------------------------------------------------ formulas
 @cache
-def _checked(row: Activation | Loss) -> tuple[Formula, Formula]:
-    """The formulas of a row; a custom one's derivative is checked against finite differences once."""
-    if row not in ACTIVATIONS.values() and row not in LOSSES.values():
-        check_derivative(row)
-    return formulas(row)
+def _checked(spec: Activation | Loss) -> tuple[Formula, Formula]:
+    """The formulas of an activation or a loss; a custom one's derivative is checked against finite differences once."""
+    if spec not in ACTIVATIONS.values() and spec not in LOSSES.values():
+        check_derivative(spec)
+    return formulas(spec)
 
 
-def _name(row: Activation | Loss, *sources: Formula) -> str:
-    """A name that tells a row's formulas from all others, for files."""
-    plain = "".join(c for c in row.name if c.isascii() and c.isalnum()) or "custom"
+def _name(spec: Activation | Loss, *sources: Formula) -> str:
+    """A cache name unique to these formulas: the spec's name and a hash of their source."""
+    plain = "".join(c for c in spec.name if c.isascii() and c.isalnum()) or "custom"
     return f"{plain}-{hashlib.sha256(''.join(f.source for f in sources).encode()).hexdigest()[:12]}"
 
 
-def activation_address(row: Activation, dtype: np.dtype[Any], training: bool) -> int:
+def activation_address(spec: Activation, dtype: np.dtype[Any], training: bool) -> int:
     """Address of a layer's activation; 0 where a = z."""
-    if row == ACTIVATIONS["identity"]:
+    if spec == ACTIVATIONS["identity"]:
         return 0
-    if row == SOFTMAX:
-        return compiled.softmax_address(dtype)
-    value, slope = _checked(row)
-    return compiled.activation_address(
-        _name(row, value, slope), value.function, slope.function if training else None, dtype
+    if spec == SOFTMAX:
+        return kernels.softmax_address(dtype)
+    value, slope = _checked(spec)
+    return kernels.activation_address(
+        _name(spec, value, slope), value.function, slope.function if training else None, dtype
     )
 
 
 def loss_address(network: BaseNetwork) -> int:
-    """Address of the loss: on z where output and loss are a pair, else on a, with σ'(z) in d."""
+    """Address of the loss: of logits z^L where there is such a form, else of a, with σ'(z) in delta."""
     loss, output, dtype = network.loss_function, network.activations[-1], network.dtype
-    pair = network.pair
-    own = loss != LOSSES.get(loss.name)  # its pairs have no name that files could tell from others
-    if pair is not None and output == SOFTMAX:
-        if own:
-            raise ValueError(f"loss {loss.name!r} has a pair of its own for softmax, which is not compiled")
-        return compiled.softmax_cross_entropy_address(network.sizes[-1] <= lanes_of(dtype), dtype)
-    if pair is not None:
-        pair_name = None if own else f"{loss.name}-{output.name}"
-        return compiled.loss_address(pair_name, pair.cost, pair.delta, False, dtype)
+    form = network.logits_form
+    custom = loss != LOSSES.get(loss.name)
+    if form is not None and output == SOFTMAX:
+        if custom:
+            raise ValueError(f"loss {loss.name!r} has a logits form of its own for softmax, which is not compiled")
+        return kernels.softmax_cross_entropy_address(network.sizes[-1] <= lanes_of(dtype), dtype)
+    if form is not None:
+        # custom forms are not cached on disk: nothing names them uniquely
+        name = None if custom else f"{loss.name}-{output.name}"
+        return kernels.loss_address(name, form.cost, form.delta, False, dtype)
     cost, slope = _checked(loss)
     name = _name(loss, cost, slope)
     if output == SOFTMAX:
-        return compiled.softmax_loss_address(name, cost.function, slope.function, dtype)
-    return compiled.loss_address(name, cost.function, slope.function, output != ACTIVATIONS["identity"], dtype)
+        return kernels.softmax_loss_address(name, cost.function, slope.function, dtype)
+    return kernels.loss_address(name, cost.function, slope.function, output != ACTIVATIONS["identity"], dtype)
+
+
+def rules_address(names: tuple[str, ...], dtype: np.dtype[Any]) -> int:
+    """Address of rows of `GRADIENT_RULES`, one after the other; 0 if there is none."""
+    return kernels.rules_address(names, tuple(GRADIENT_RULES[name].formula for name in names), dtype) if names else 0
 
 
 def update_address(optimizer: Optimizer, dtype: np.dtype[Any]) -> int:
-    """Address of the optimizer's rule."""
+    """Address of the optimizer's rule; custom ones are not cached on disk: nothing names them uniquely."""
     rule = optimizer.formula()
-    name = rule.__name__ if rule in STATES else None  # others have no name that files could tell from others
-    return compiled.update_address(name, rule, len(optimizer.hyper(0)), optimizer.states, dtype)
+    name = rule.__name__ if rule in UPDATE_RULES else None
+    return kernels.update_address(name, rule, len(optimizer.hyper(0)), optimizer.states, dtype)

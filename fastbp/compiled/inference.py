@@ -2,62 +2,151 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
-from fastbp.base.network import BaseNetwork
+from fastbp.base.network import BaseNetwork, Targets
 from fastbp.checks import FloatArray
 from fastbp.compiled.formulas import loss_address
-from fastbp.compiled.session import PLAIN, Session, Targets, data_fields, rule_fields
-from fastbp.compiled.workspace import Plan, plan_of, record, work
-from fastbp.kernels.inference import INFERENCE_BLOCK, outputs_parallel, outputs_serial
+from fastbp.compiled.workspace import Panels, Workspace, address, work, workspace_of
+from fastbp.kernels.blocking import INFERENCE_BLOCK, SMALL_BATCH
+from fastbp.kernels.inference import outputs_parallel, outputs_serial
 from fastbp.kernels.runtime.threads import available, numba_threads
-from fastbp.kernels.small_batch import SMALL_BATCH, forward_small_batch
-from fastbp.kernels.tiles.packing import pack_parameters
+from fastbp.kernels.small_batch import forward_small_batch
+
+# Floating-point operations from which more than one thread goes forward.
+_PARALLEL_FLOP = 1e8
 
 
-# ------------------------------------------------------------------ without training
-def outputs(network: BaseNetwork, X: FloatArray) -> FloatArray:
-    """a^L (n_samples, n_L)."""
-    plan = plan_of(network.sizes, network.dtype, network.activations, network.pair is not None, False)
-    out = np.empty((X.shape[0], network.sizes[-1]), network.dtype)
-    if X.shape[0] <= SMALL_BATCH:
-        # a read-only array would be another type to compile for
-        forward_small_batch(network.parameters, *plan.place, X if X.flags.writeable else X.copy(), out)
+def data_fields(workspace: Workspace, X: FloatArray, Y: Targets | None, weight: FloatArray | None) -> None:
+    """Let the workspace point to the data; it keeps the arrays."""
+    labels = Y is not None and Y.ndim == 1
+    workspace.point(x=X, targets=None if labels else Y, labels=Y if labels else None, sample_weight=weight)
+
+
+def loss_fields(workspace: Workspace, network: BaseNetwork) -> None:
+    """Give the workspace the loss, and how labels are counted."""
+    workspace.put(
+        loss=loss_address(network),
+        count_correct=network.classifies,
+        binary=network.is_binary,
+        at_zero=network.logits_form is not None or network.threshold == 0.0,
+        smooth_scale=1.0,
+    )
+
+
+@lru_cache(maxsize=8)
+def in_order(n: int) -> NDArray[np.int64]:
+    """0, ..., n − 1."""
+    return np.arange(n)
+
+
+class Inference:
+    """A network's panels and buffers, kept between calls.
+
+    Parameters
+    ----------
+    network : BaseNetwork
+        Its parameters may change at any time.
+    panels : Panels
+        Of the network.
+    evaluates : bool
+        Whether it computes costs, or else outputs.
+    """
+
+    def __init__(self, network: BaseNetwork, panels: Panels, *, evaluates: bool) -> None:
+        self._network, self._panels, self._evaluates = network, panels, evaluates
+        self._plan = workspace_of(network, training=evaluates)
+        self._work = work(network.sizes)
+        self._workspace = Workspace()
+        self._capacity = self._threads = 0
+        if evaluates:
+            loss_fields(self._workspace, network)
+
+    def _reserve(self, n_samples: int, threads: int) -> None:
+        """Have buffers for so many samples."""
+        if n_samples > self._capacity or threads > self._threads:
+            self._capacity = max(n_samples, self._capacity)
+            self._threads = max(threads, self._threads)
+            buffers = self._plan.buffers(self._capacity, self._threads, training=self._evaluates)
+            self._workspace.point(**buffers)
+            self._layers = self._plan.layers_for(self._capacity)
+            self._place = address(self._layers), len(self._layers)
+
+    def run(self, X: FloatArray, Y: Targets | None, weight: FloatArray | None, out: FloatArray) -> NDArray[np.int64]:
+        """a^L, or costs, of each row of X into `out`; which labels are correct."""
+        n = X.shape[0]
+        self._panels.refresh(self._network.parameters)
+        self._workspace.point(w=self._panels.w)
+        data_fields(self._workspace, X, Y, weight)
+        correct = np.empty(n if self._evaluates else 0, np.int64)
+        blocks = -(-n // INFERENCE_BLOCK)
+        wanted = min(blocks, available(None)) if self._work * n > _PARALLEL_FLOP else 1
+        if wanted > 1:
+            with numba_threads(wanted) as threads:
+                self._reserve(min(n, threads * INFERENCE_BLOCK), threads)
+                outputs_parallel(self._workspace.address, *self._place, in_order(n), out, correct, threads)
+        else:
+            self._reserve(min(n, INFERENCE_BLOCK), 1)
+            outputs_serial(self._workspace.address, *self._place, in_order(n), out, correct, 1)
+        return correct
+
+
+class Bound:
+    """What a network has of compiled things: made at the first call, kept, and never copied or pickled."""
+
+    def __init__(self, network: BaseNetwork) -> None:
+        self._network = network
+        plan = workspace_of(network, training=False)
+        self._place = plan.place
+        self.panels = Panels(plan)
+        self._lock = threading.RLock()
+        self._outputs: Inference | None = None
+        self._costs: Inference | None = None
+
+    def __enter__(self) -> Bound:
+        """Have the panels and buffers alone: other Python threads wait."""
+        self._lock.acquire()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
+
+    @contextmanager
+    def _alone(self) -> Iterator[Bound]:
+        """Yield this object, or another one for once where a Python thread is at work with this one."""
+        if not self._lock.acquire(blocking=False):
+            yield Bound(self._network)
+            return
+        try:
+            yield self
+        finally:
+            self._lock.release()
+
+    def outputs(self, X: FloatArray) -> FloatArray:
+        """a^L (n_samples, n_L)."""
+        network = self._network
+        out = np.empty((X.shape[0], network.sizes[-1]), network.dtype)
+        if X.shape[0] <= SMALL_BATCH:
+            # a read-only array would be another type to compile for
+            forward_small_batch(network.parameters, *self._place, X if X.flags.writeable else X.copy(), out)
+            return out
+        with self._alone() as bound:
+            if bound._outputs is None:
+                bound._outputs = Inference(network, bound.panels, evaluates=False)
+            bound._outputs.run(X, None, None, out.reshape(-1))
         return out
-    _blocks(network, plan, X, out, np.empty(0, np.int64), {})
-    return out
 
-
-def evaluate(network: BaseNetwork, X: FloatArray, Y: Targets, weight: FloatArray | None) -> tuple[float, int]:
-    """C, summed in float64, and the number of right labels."""
-    plan = plan_of(network.sizes, network.dtype, network.activations, network.pair is not None, True)
-    out, correct = np.empty(X.shape[0], network.dtype), np.empty(X.shape[0], np.int64)
-    numbers = {"loss": loss_address(network), **data_fields(network, X, Y, weight), **rule_fields(PLAIN, network)}
-    _blocks(network, plan, X, out, correct, numbers)
-    return float(out.mean(dtype=np.float64)), int(correct.sum())
-
-
-def _blocks(
-    network: BaseNetwork,
-    plan: Plan,
-    X: FloatArray,
-    out: FloatArray,
-    correct: NDArray[np.int64],
-    numbers: dict[str, float],
-) -> None:
-    blocks = -(-X.shape[0] // INFERENCE_BLOCK)
-    with numba_threads(min(blocks, available(None)) if work(network.sizes) * X.shape[0] > 1e8 else 1) as threads:
-        size = min(X.shape[0], threads * INFERENCE_BLOCK)
-        arrays, layers = plan.arrays(size, training="loss" in numbers), plan.layers_for(size)
-        pack_parameters(arrays["w"], arrays["w_t"][:0], network.parameters, layers)
-        ws = record(arrays, **{"x": X.ctypes.data, **numbers})
-        run = outputs_parallel if threads > 1 else outputs_serial
-        run(ws, layers, np.arange(X.shape[0]), out.reshape(-1), correct, threads)
-
-
-def backprop(network: BaseNetwork, X: FloatArray, Y: Targets, weight: FloatArray | None) -> tuple[float, FloatArray]:
-    """C and its gradient, laid out as the parameters: one minibatch of all samples, stored and not applied."""
-    session = Session(network, X, Y, weight, batch_size=X.shape[0], optimizer=None, states=(), limit=None)
-    loss_sum, _, n = session.run(np.arange(X.shape[0]), 0)
-    return loss_sum / n, session.gradient()
+    def evaluate(self, X: FloatArray, Y: Targets, weight: FloatArray | None) -> tuple[float, int]:
+        """C, summed in float64, and the number of correct labels."""
+        out = np.empty(X.shape[0], self._network.dtype)
+        with self._alone() as bound:
+            if bound._costs is None:
+                bound._costs = Inference(self._network, bound.panels, evaluates=True)
+            correct = bound._costs.run(X, Y, weight, out)
+        return float(out.mean(dtype=np.float64)), int(correct.sum())

@@ -23,7 +23,7 @@ from fastbp.history import History
 from fastbp.io.safetensors import parse
 from fastbp.losses import LOSSES, Loss
 from fastbp.optimizers import OPTIMIZERS, Optimizer
-from fastbp.regularization import Rules
+from fastbp.regularization import Regularization
 from fastbp.schedules import SCHEDULES
 
 VERSION = 1
@@ -57,7 +57,7 @@ def describe_trainer(trainer: Any) -> dict[str, Any]:
         "batch_size": trainer.batch_size,
         "shuffle": trainer.shuffle,
         "threads": trainer.threads,
-        "rules": asdict(trainer.rules),
+        "regularization": asdict(trainer.regularization),
         "rng": _generator(trainer.rng),
         "steps": trainer.steps,
         "epochs": trainer.epochs,
@@ -181,13 +181,13 @@ class Reader:
         optimizer: Optimizer = self._rebuilt(entry, _OPTIMIZERS)
         return optimizer
 
-    def rules(self) -> Rules:
+    def regularization(self) -> Regularization:
         """Return the rules of training."""
-        entry = self.get("rules", dict)
+        entry = self.get("regularization", dict)
         try:
-            return Rules(**entry)
+            return Regularization(**entry)
         except TypeError as error:
-            raise ValueError(f"rules: {error}") from None
+            raise ValueError(f"regularization: {error}") from None
 
     def generator(self) -> np.random.Generator:
         """Return the generator of random numbers, in its state."""
@@ -275,7 +275,7 @@ def trainer_arrays(trainer: Any) -> dict[str, NDArray[Any]]:
 
 def restore_trainer(trainer: Any, reader: Reader, arrays: Arrays) -> None:
     """Give a new trainer the state that a file describes."""
-    trainer.rng, trainer.rules = reader.generator(), reader.rules()
+    trainer.rng, trainer.regularization = reader.generator(), reader.regularization()
     trainer.steps, trainer.epochs = (check_count(name, reader.get(name, int), 0) for name in ("steps", "epochs"))
     states = {f"optimizer.{k}": state for k, state in enumerate(trainer.optimizer_state)}
     columns = {f"history.{name}": name for name in reader.get("history", list)}
@@ -284,8 +284,7 @@ def restore_trainer(trainer: Any, reader: Reader, arrays: Arrays) -> None:
     expected |= dict.fromkeys(columns, ((n_epochs,), np.dtype(np.float64)))
     rest = {name: array for name, array in arrays.items() if not name.startswith("layers.")}
     same_names(rest, expected)
-    for name, state in states.items():
-        state[...] = rest[name]
+    trainer.optimizer_state = [rest[name] for name in states]
     trainer.history = History({column: rest[name].tolist() for name, column in columns.items()})
 
 

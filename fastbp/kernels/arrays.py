@@ -13,7 +13,7 @@ from fastbp.kernels.gradient import store_inputs
 from fastbp.kernels.runtime.jit import entry
 from fastbp.kernels.tiles.gemm import gemm
 from fastbp.kernels.tiles.packing import pack, pack_transposed, padded, panel_width, unpack
-from fastbp.kernels.vectors.simd import keep_alive, lanes_in, pointer
+from fastbp.kernels.vectors.memory import keep_alive, lanes_in, pointer
 
 
 def forward_arrays(z, W, b, x):

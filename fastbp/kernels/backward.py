@@ -8,7 +8,7 @@ from __future__ import annotations
 from fastbp.kernels.runtime.jit import inner
 from fastbp.kernels.tiles.gemm import gemm
 from fastbp.kernels.tiles.packing import padded
-from fastbp.kernels.vectors.simd import lanes_in
+from fastbp.kernels.vectors.memory import lanes_in
 
 
 @inner

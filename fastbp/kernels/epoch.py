@@ -3,11 +3,13 @@
 1. over samples   each thread takes its samples forward through all layers and back again
 2. over weights   each thread sums ∂C/∂w over the whole batch for its own weights and updates them
 
-After each loop the threads meet. No array of gradients is stored, and every sum runs in one order, so the bits are the
-same at any thread count.
+After each loop the threads wait at a barrier. No array of gradients is stored, and every sum runs in one order, so
+the bits are the same at any thread count.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from numba import prange
@@ -17,27 +19,48 @@ from fastbp.kernels.forward import forward_samples
 from fastbp.kernels.gradient import SGD, gradient_layers
 from fastbp.kernels.norms import apply_layers, limit_layers, norm
 from fastbp.kernels.output import delta_output
-from fastbp.kernels.runtime.barrier import all_running, reset, wait
+from fastbp.kernels.runtime.barrier import all_running, any_flag, raise_flag, reset, wait
 from fastbp.kernels.runtime.jit import entry, inner
-from fastbp.kernels.runtime.records import layers_of, not_null, workspace
-from fastbp.kernels.vectors.simd import pointer
+from fastbp.kernels.runtime.records import layers_at, not_null, workspace_at
+from fastbp.kernels.vectors.memory import pointer
 
 
+# ------------------------------------------------------------------ loop 1: samples
 @inner
 def sample_share(ws, layers, rows, m, step, hyper, t, threads):
-    """Thread t's samples of the minibatch `rows`, forward through all layers and back again."""
+    """Thread t's samples of the minibatch `rows`, forward through all layers and back; whether their loss is finite."""
     share, last = (m + threads - 1) // threads, layers[len(layers) - 1]
-    end, v = min(m, t * share + share), 1.0 / m
+    begin, end, v = min(m, t * share), min(m, t * share + share), 1.0 / m
     if ws.epilogue == SGD:
         v = -hyper[0] / m
-    for s in range(min(m, t * share), end, ws.together):
-        s1 = min(end, s + ws.together)
+    for s in range(begin, end, ws.sample_block):
+        s1 = min(end, s + ws.sample_block)
         forward_samples(ws, layers, ws.x, rows, step, s, s1)
         delta_output(ws, last, rows, s, s1, v)
         backward_samples(ws, layers, s, s1)
+    return math.isfinite(loss_of(ws, rows, begin, end))
 
 
-# ------------------------------------------------------------------ between the loops: only where a rule asks for it
+@inner
+def loss_of(ws, rows, s0, s1):
+    """Σ_s v_s C_s in the order of the samples [s0, s1)."""
+    loss = 0.0
+    for s in range(s0, s1):
+        loss += ws.cost[s] * ws.sample_weight[rows[s]] if not_null(ws.sample_weight) else ws.cost[s]
+    return loss
+
+
+@inner
+def correct_of(ws, m):
+    """How many of m samples have the label of their target."""
+    correct = 0
+    if ws.count_correct:
+        for s in range(m):
+            correct += ws.correct[s]
+    return correct
+
+
+# ------------------------------------------------------------------ after loop 2: only where a rule asks for it
 @inner
 def clip_factor(ws, layers):
     """What the stored gradient is multiplied by, so that its norm is `clip_norm` at most."""
@@ -52,8 +75,8 @@ def no_rules(ws, layers, h, t, threads, phase):
 
 
 @inner
-def rules(ws, layers, h, t, threads, phase):
-    """Thread t's share of what clipping by norm and max-norm do; the number of the last meeting."""
+def norm_rules(ws, layers, h, t, threads, phase):
+    """Thread t's share of what clipping by norm and max-norm do; the phase of the barrier after it."""
     if ws.clip_norm > 0:
         factor = clip_factor(ws, layers)  # by each thread for itself, of the whole gradient
         wait(ws.arrivals, t, threads, phase + 1)
@@ -67,47 +90,46 @@ def rules(ws, layers, h, t, threads, phase):
     return phase
 
 
-@inner
-def tally(ws, m, rows):
-    """Σ_s v_s C_s in the order of the samples, and the count of right labels."""
-    loss, correct = 0.0, 0
-    for s in range(m):
-        loss += ws.cost[s] * ws.sample_weight[rows[s]] if not_null(ws.sample_weight) else ws.cost[s]
-    if ws.count_correct:
-        for s in range(m):
-            correct += ws.correct[s]
-    return loss, correct
-
-
 # ------------------------------------------------------------------ steps
 def steps(after):
     """The loop over minibatches; what comes `after` the gradient: rules, or nothing."""
 
     @inner
     def share(ws, layers, rows, n, batch, hyper, width, t, threads):
-        """Thread t's share of all steps; the first one's is also to add up costs and right labels."""
-        loss, correct, phase, step = 0.0, 0, 1, ws.step
+        """Thread t's share of all steps; thread 0 also adds up losses and correct labels, and counts the updates.
+
+        No update follows a loss that is not finite: it is the last one.
+        """
+        loss, correct, samples, phase, step = 0.0, 0, 0, 1, ws.steps[0]
         for k in range((n + batch - 1) // batch):
             m, part, h = min(batch, n - k * batch), rows + k * batch, hyper + k * width
-            sample_share(ws, layers, part, m, step + k, h, t, threads)
+            finite = sample_share(ws, layers, part, m, step + k, h, t, threads)
+            raise_flag(ws.arrivals, t, not finite)
             wait(ws.arrivals, t, threads, phase + 1)
-            gradient_layers(ws, layers, ws.x, part, m, h, t, threads)
             if t == 0:
-                batch_loss, batch_right = tally(ws, m, part)
-                loss, correct = loss + batch_loss, correct + batch_right
+                loss, correct, samples = loss + loss_of(ws, part, 0, m), correct + correct_of(ws, m), samples + m
+            if any_flag(ws.arrivals, threads):
+                break
+            gradient_layers(ws, layers, ws.x, part, m, h, t, threads)
             wait(ws.arrivals, t, threads, phase + 2)
             phase = after(ws, layers, h, t, threads, phase + 2)
-        return loss, correct
+            if t == 0:
+                ws.steps[0] = step + k + 1
+        if t == 0:
+            ws.result[0], ws.result[1], ws.result[2] = loss, correct, samples
 
-    def train(records, shapes, rows, batch, hyper, threads):
+    def train(address, layer_address, n_layers, rows, batch, hyper, threads):
         """Minibatches of `batch` consecutive entries of `rows`, one after the other; the last one may be smaller.
+
+        The workspace's `result` gets Σ_s v_s C_s, each before its own update, how many samples got the correct label,
+        and how many samples were trained on: less than all where a loss is not finite. `steps` counts the updates.
 
         Parameters
         ----------
-        records : MEMORY (1,)
-            Addresses of all buffers.
-        shapes : LAYER (L,)
-            The network's shape.
+        address : int
+            Of the WORKSPACE record.
+        layer_address, n_layers : int
+            Of the LAYER records, and how many there are.
         rows : int64 (n,)
             Rows of the data, a minibatch after the other.
         batch : int
@@ -116,31 +138,21 @@ def steps(after):
             The optimizer's numbers at each step, of the network's dtype.
         threads : int
             Shares of each loop.
-
-        Returns
-        -------
-        float64 (2,)
-            Σ_s v_s C_s, each before its own update, and how many samples got the right label.
         """
-        sums = np.zeros(2)
-        reset(workspace(records, hyper).arrivals, threads)
+        reset(workspace_at(address, hyper).arrivals, threads)
         for t in prange(threads):
-            ws, layers, thread = workspace(records, hyper), layers_of(shapes), np.int64(t)
-            index, numbers, width = pointer(rows), pointer(hyper), hyper.shape[1]
-            together = all_running(ws.arrivals, thread, threads)
-            if together or thread == 0:
-                shares = threads if together else 1
-                loss, correct = share(ws, layers, index, len(rows), batch, numbers, width, thread, shares)
-                if thread == 0:
-                    sums[0], sums[1] = loss, correct
-        return sums
+            ws, layers, thread = workspace_at(address, hyper), layers_at(layer_address, n_layers), np.int64(t)
+            side_by_side = all_running(ws.arrivals, thread, threads)
+            if side_by_side or thread == 0:
+                shares = threads if side_by_side else 1
+                share(ws, layers, pointer(rows), len(rows), batch, pointer(hyper), hyper.shape[1], thread, shares)
 
     return train
 
 
-# by (ruled, parallel)
+# by (has norm rules, parallel)
 TRAIN = {
-    (ruled, parallel): entry(steps(rules if ruled else no_rules), f"train-{ruled:d}{parallel:d}", parallel)
+    (ruled, parallel): entry(steps(norm_rules if ruled else no_rules), f"train-{ruled:d}{parallel:d}", parallel)
     for ruled in (False, True)
     for parallel in (False, True)
 }

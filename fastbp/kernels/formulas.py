@@ -18,20 +18,17 @@ from numba.np.numpy_support import from_dtype
 
 from fastbp.kernels.runtime.jit import callback, inner
 from fastbp.kernels.tiles.tile import load_tile, row_vectors, rows_of, stack, store_tile, tile_of, transposed
-from fastbp.kernels.vectors.simd import (
-    first_lane,
-    first_lanes,
-    lane_max,
-    lane_sum,
+from fastbp.kernels.vectors.memory import (
     lanes_in,
-    lanes_of,
     load,
     load_first,
-    splat,
+    load_strided,
     splats,
     store,
+    store_strided,
     zero_in,
 )
+from fastbp.kernels.vectors.simd import first_lane, first_lanes, lane_max, lane_sum, lanes_of, splat
 
 
 # ------------------------------------------------------------------ calling by address
@@ -54,7 +51,8 @@ def _caller(description: str, n_args: int) -> Any:
 
 call_activation = _caller("a = σ(z), slope = σ'(z): (a, slope, rows, ld, n), z in a", 5)
 call_loss = _caller("C_s and δ^L: (a, delta, y, weight, cost, rows, ld, n)", 8)
-call_update = _caller("w, s, u from g: (w, g, s, u, h, n)", 6)
+call_update = _caller("w and its state from g: (w, g, state, stride, h, n)", 6)
+call_rules = _caller("g from g and w: (g, w, numbers, n)", 4)
 
 
 # ------------------------------------------------------------------ making them
@@ -254,30 +252,47 @@ def softmax_cross_entropy_address(one_vector: bool, dtype: np.dtype[Any]) -> int
 
 @functools.cache
 def update_address(
-    name: str | None, rule: Callable[..., Any], n_hyper: int, states: int, dtype: np.dtype[Any]
+    name: str | None, rule: Callable[..., Any], n_hyper: int, n_states: int, dtype: np.dtype[Any]
 ) -> int:
-    """Address of an optimizer's rule (w, s, u) = rule(w, g, s, u, h) on `n` numbers; h is `n_hyper` numbers.
+    """Address of an optimizer's rule (w, state) = rule(w, g, state, h) on `n` numbers; h is `n_hyper` numbers.
 
-    Of s and u the first `states` are kept; the others have no memory, and the rule gets g in their place.
+    State k of the number w[o] lies at state[k * stride + o].
     """
     scalar, floats = _floats(dtype)
     formula = inner(rule)
 
-    def apply(w, g, s, u, h, n):
+    def apply(w, g, state, stride, h, n):
         hyper = splats(h, n_hyper)
         for o in range(0, n, lanes_in(w)):
-            x = load(g, o)
-            old_s = load(s, o) if states > 0 else x
-            old_u = load(u, o) if states > 1 else x
-            new_w, new_s, new_u = formula(load(w, o), x, old_s, old_u, hyper)
+            new_w, new_state = formula(load(w, o), load(g, o), load_strided(state + o, stride, n_states), hyper)
             store(w, o, new_w)
-            if states > 0:
-                store(s, o, new_s)
-            if states > 1:
-                store(u, o, new_u)
+            store_strided(state + o, stride, new_state)
 
-    signature = types.void(floats, floats, floats, floats, floats, types.intp)
+    signature = types.void(floats, floats, floats, types.intp, floats, types.intp)
     return _made(apply, signature, name and f"update-{name}-{scalar}")
+
+
+@functools.cache
+def rules_address(names: tuple[str, ...], rules: tuple[Callable[..., Any], ...], dtype: np.dtype[Any]) -> int:
+    """Address of g ← rule(g, w, c) for each of the rules in turn on `n` numbers; c = numbers[k]."""
+    scalar, floats = _floats(dtype)
+    count, all_rules = len(rules), _composed(rules)
+
+    def apply(g, w, numbers, n):
+        c = splats(numbers, count)
+        for o in range(0, n, lanes_in(g)):
+            store(g, o, all_rules(load(g, o), load(w, o), c))
+
+    return _made(apply, types.void(floats, floats, floats, types.intp), f"rules-{'-'.join(names)}-{scalar}")
+
+
+def _composed(rules: tuple[Callable[..., Any], ...]) -> Any:
+    """The rules one after the other, as one function of g, w and all numbers."""
+    last, k = inner(rules[-1]), len(rules) - 1
+    if k == 0:
+        return inner(lambda g, w, c: last(g, w, c[0]))
+    before = _composed(rules[:-1])
+    return inner(lambda g, w, c: last(before(g, w, c), w, c[k]))
 
 
 def _loss_signature(floats: Any) -> Any:

@@ -10,26 +10,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastbp.kernels.formulas import call_update
-from fastbp.kernels.runtime.host import VECTOR_REGISTERS
+from fastbp.kernels.blocking import COPY_ABOVE, COPY_COLUMNS, GRAD_MR, GRAD_MR_HALF, SAMPLE_PASS, UPDATE_ROWS
+from fastbp.kernels.formulas import call_rules, call_update
 from fastbp.kernels.runtime.jit import inlined, inner
 from fastbp.kernels.tiles.packing import padded, panel_width, prefetch_transposed, store_transposed
 from fastbp.kernels.tiles.skinny import gradient_skinny
 from fastbp.kernels.tiles.tile import load_tile, prefetch, prefetch_rows, rank1, rows_of, store_tile, tile_add, tile_of
-from fastbp.kernels.vectors.simd import lanes_in, load, load_first, no_unroll, splat, store, zero_in
+from fastbp.kernels.vectors.memory import lanes_in, load, load_first, store, zero_in
+from fastbp.kernels.vectors.simd import no_unroll, splat
 
 SGD, OPTIMIZER, STORE = 0, 1, 2
-# Inputs j of a tile, which is one vector of outputs i wide: 16 sums, a vector of δ and an a fill 18 of 32 registers. Up
-# to half of it is left for a remainder. Two vectors by half the height run as fast but are no square to transpose.
-GRAD_MR = 16 if VECTOR_REGISTERS == 32 else 8
-GRAD_MR_HALF = GRAD_MR // 2
-# Samples of a pass, after which the sums go to memory
-SAMPLE_PASS = 512
-# Inputs j of which an optimizer's formula gets a panel at a time: w, g, s and u of 4 KiB each, in L1
-UPDATE_ROWS = 32
-# Inputs j that are copied together (128 KiB) where those of a minibatch are more numbers than FAR. All vectors of i
-# pass over the copy, and what comes next is asked for ahead: 47.0 ms became 39.4 on 512 samples of 2048-2048.
-COPY_COLUMNS, COPY_ABOVE = 64, 1 << 17
 
 
 @inlined
@@ -124,14 +114,6 @@ def store_inputs(g, width, x, tile_stride, index, ldx, delta, ld, m, j0, j1):
 
 
 @inner
-def regularize_gradient(ws, g, w, n, l1, l2):
-    """g ← g + λ₂ w + λ₁ sign(w), then between −c and c, on n numbers."""
-    for o in range(0, n, lanes_in(g)):
-        x = load(g, o) + l2 * load(w, o) + l1 * np.sign(load(w, o))
-        store(g, o, np.minimum(np.maximum(x, -ws.clip_value), ws.clip_value))
-
-
-@inner
 def repack_transposed(ws, layer, p, j0, j1):
     """What backward reads of one panel of i and j in [j0, j1), from the panel."""
     lanes, zero = lanes_in(ws.w), splat(zero_in(ws.w))
@@ -146,11 +128,11 @@ def repack_transposed(ws, layer, p, j0, j1):
 
 @inner
 def apply_update(ws, g, o, n, h):
-    """The gradient g of the n weights from w[o] on, with penalties and clipping, followed by the formula for UPDATE."""
-    if ws.regularized:
-        regularize_gradient(ws, g, ws.w + o, n, ws.l1, ws.l2)
+    """The rules of the gradient g of the n weights from w[o] on, and for OPTIMIZER the update."""
+    if ws.weight_rules != 0:
+        call_rules(ws.weight_rules, g, ws.w + o, ws.weight_numbers, n)
     if ws.epilogue == OPTIMIZER:
-        call_update(ws.update, ws.w + o, g, ws.s + o, ws.u + o, h, n)
+        call_update(ws.update, ws.w + o, g, ws.state + o, ws.state_stride, h, n)
 
 
 @inner
@@ -189,20 +171,20 @@ def column_sum(delta, ld, m):
 
 @inner
 def gradient_biases(ws, layer, m, h, scratch):
-    """∂C/∂b_i = Σ_s δ_si, by the same ending."""
+    """∂C/∂b_i = Σ_s δ_si, by the same epilogue."""
     lanes = lanes_in(ws.delta)
     for i in range(0, padded(layer.n_out, lanes), lanes):
         o = layer.biases + i
         g = column_sum(ws.delta + (layer.outputs + i), layer.ld, m)
-        if ws.regularized:
-            g = np.minimum(np.maximum(g, -ws.clip_value), ws.clip_value)
         if ws.epilogue == SGD:
             store(ws.w, o, load(ws.w, o) + g)
-        elif ws.epilogue == OPTIMIZER:
-            store(scratch, 0, g)
-            call_update(ws.update, ws.w + o, scratch, ws.s + o, ws.u + o, h, lanes)
-        else:
-            store(ws.g, o, g)
+            continue
+        to = ws.g + o if ws.epilogue == STORE else scratch
+        store(to, 0, g)
+        if ws.bias_rules != 0:
+            call_rules(ws.bias_rules, to, ws.w + o, ws.bias_numbers, lanes)
+        if ws.epilogue == OPTIMIZER:
+            call_update(ws.update, ws.w + o, to, ws.state + o, ws.state_stride, h, lanes)
 
 
 @inner

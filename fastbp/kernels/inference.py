@@ -5,19 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
+from fastbp.kernels.blocking import INFERENCE_BLOCK
 from fastbp.kernels.forward import forward_samples
 from fastbp.kernels.output import delta_output
 from fastbp.kernels.runtime.jit import entry, inner
-from fastbp.kernels.runtime.records import layers_of, workspace
-from fastbp.kernels.vectors.simd import pointer
-
-# Samples that go forward together: for so many the weights are read once, whatever cache they are in.
-INFERENCE_BLOCK = 256
+from fastbp.kernels.runtime.records import layers_at, workspace_at
+from fastbp.kernels.vectors.memory import pointer
 
 
 @inner
 def output_share(ws, layers, rows, n, out, correct, t, threads):
-    """Thread t's blocks of samples forward through all layers: a^L into `out`, or costs where it has no room."""
+    """Thread t's blocks of samples forward through all layers: a^L into `out`; where the record names a loss, costs."""
     last, s0 = layers[len(layers) - 1], t * INFERENCE_BLOCK
     for block in range(t * INFERENCE_BLOCK, n, threads * INFERENCE_BLOCK):
         m = min(INFERENCE_BLOCK, n - block)
@@ -33,22 +31,14 @@ def output_share(ws, layers, rows, n, out, correct, t, threads):
                     out[(block - s0 + s) * last.n_out + i] = ws.a[last.outputs + s * last.ld + i]
 
 
-def outputs(records, shapes, rows, out, correct, threads):
-    """a^L of the rows of the data into `out` (n, n_L).
+def outputs(address, layer_address, n_layers, rows, out, correct, threads):
+    """a^L of the rows of the data into `out` (n * n_L,).
 
-    Where the record names a loss, v_s C_s into `out` (n,), and 1 into `correct` (n,) where the label is right.
+    Where the record names a loss, v_s C_s into `out` (n,), and 1 into `correct` (n,) where the label is correct.
     """
     for t in prange(threads):
-        output_share(
-            workspace(records, out),
-            layers_of(shapes),
-            pointer(rows),
-            len(rows),
-            pointer(out),
-            pointer(correct),
-            np.int64(t),
-            threads,
-        )
+        ws, layers = workspace_at(address, out), layers_at(layer_address, n_layers)
+        output_share(ws, layers, pointer(rows), len(rows), pointer(out), pointer(correct), np.int64(t), threads)
 
 
 outputs_serial = entry(outputs, "outputs_serial")

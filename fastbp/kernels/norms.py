@@ -9,12 +9,14 @@ import math
 
 import numpy as np
 
+from fastbp.kernels.blocking import NORM_PART, UPDATE_ROWS
 from fastbp.kernels.formulas import call_update
-from fastbp.kernels.gradient import UPDATE_ROWS, inputs_of, repack_transposed
+from fastbp.kernels.gradient import inputs_of, repack_transposed
 from fastbp.kernels.runtime.jit import inner
 from fastbp.kernels.tiles.packing import padded, panel_width
 from fastbp.kernels.tiles.skinny import skinny_offset
-from fastbp.kernels.vectors.simd import first_lane, lane_sum, lanes_in, load, splat, store, zero_in
+from fastbp.kernels.vectors.memory import lanes_in, load, store, zero_in
+from fastbp.kernels.vectors.simd import first_lane, lane_sum, splat
 
 
 @inner
@@ -25,9 +27,9 @@ def norm(ws, layers):
         layer, lanes = layers[l], lanes_in(ws.g)
         rows = padded(layer.n_out, lanes)
         # a row of vectors at a time: float32 holds that much, float64 the sum of all
-        for start in range(layer.weights, layer.biases + rows, 4096):
+        for start in range(layer.weights, layer.biases + rows, NORM_PART):
             part = splat(zero_in(ws.g))
-            for o in range(start, min(start + 4096, layer.biases + rows), lanes):
+            for o in range(start, min(start + NORM_PART, layer.biases + rows), lanes):
                 part += load(ws.g, o) * load(ws.g, o)
             total += first_lane(lane_sum(part))
     return math.sqrt(total)
@@ -38,7 +40,7 @@ def scaled_update(ws, o, n, h, factor):
     """The optimizer's formula on n numbers with the stored gradient times `factor`."""
     for k in range(o, o + n, lanes_in(ws.g)):
         store(ws.g, k, load(ws.g, k) * factor)
-    call_update(ws.update, ws.w + o, ws.g + o, ws.s + o, ws.u + o, h, n)
+    call_update(ws.update, ws.w + o, ws.g + o, ws.state + o, ws.state_stride, h, n)
 
 
 @inner

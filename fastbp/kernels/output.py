@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastbp.kernels.blocking import SKINNY
 from fastbp.kernels.formulas import call_loss, row_max
 from fastbp.kernels.runtime.jit import inner
 from fastbp.kernels.runtime.records import not_null
-from fastbp.kernels.tiles.skinny import SKINNY
-from fastbp.kernels.vectors.simd import first_lanes, first_true, lane_number_is, lanes_in, load, load_first, store
+from fastbp.kernels.vectors.memory import lanes_in, load, load_first, store
+from fastbp.kernels.vectors.simd import first_lanes, first_true, lane_number_is
 
 
 # ------------------------------------------------------------------ loop 1: samples

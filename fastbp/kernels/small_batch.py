@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastbp.kernels.blocking import NEURONS
 from fastbp.kernels.formulas import call_activation
 from fastbp.kernels.runtime.jit import entry, inner
 from fastbp.kernels.runtime.records import layers_at
 from fastbp.kernels.tiles.tile import dot_step, rows_of, store_sums, tile_of
-from fastbp.kernels.vectors.simd import keep_alive, lanes_in, load, pointer, splat, zero_in
-
-# Samples up to which this is the quicker way.
-SMALL_BATCH = 8
-# Neurons that go through a row of x together.
-NEURONS = 8
+from fastbp.kernels.vectors.memory import keep_alive, lanes_in, load, pointer, zero_in
+from fastbp.kernels.vectors.simd import splat
 
 
 @inner

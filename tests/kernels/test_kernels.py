@@ -6,18 +6,14 @@ from guarded import assert_untouched, guarded, numbers
 from networks import make_data, make_labels, make_network, relative_error
 
 import fastbp
-from fastbp.compiled.session import Session
-from fastbp.compiled.workspace import Plan
-from fastbp.kernels.gradient import COPY_ABOVE
-from fastbp.kernels.small_batch import SMALL_BATCH
+from fastbp.compiled.workspace import Panels, Plan, workspace_of
+from fastbp.kernels.blocking import COPY_ABOVE, SKINNY, SMALL_BATCH
 from fastbp.kernels.tiles.packing import pack_parameters, unpack_parameters
-from fastbp.kernels.tiles.skinny import SKINNY
 from fastbp.kernels.vectors.simd import lanes_of
 from fastbp.optimizers import OPTIMIZERS, SGD
-from fastbp.regularization import Rules
 
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
-RULED = Rules(l1=0.01, l2=0.1, clip_norm=1.0, max_norm=1.0)
+RULED = {"l1": 0.01, "l2": 0.1, "clip_norm": 1.0, "max_norm": 1.0}
 
 
 # ------------------------------------------------------------------ panels
@@ -43,8 +39,8 @@ def test_panels_hold_the_weights_and_zeros(sizes, dtype):
     plan = Plan(sizes, dtype, [0] * (len(sizes) - 1))
     net = fastbp.Network(sizes, dtype=dtype)
     net.parameters[:] = numbers(dtype, net.parameters.size)
-    arrays = plan.arrays(1)
-    pack_parameters(arrays["w"], arrays["w_t"], net.parameters, plan.layers)
+    packed, packed_t = np.zeros(plan.n_panels, dtype), np.zeros(plan.n_w_t, dtype)
+    pack_parameters(packed, packed_t, net.parameters, *plan.place)
     lanes, w, w_t = lanes_of(np.dtype(dtype)), [], []
     for l, (W, b) in enumerate(zip(net.weights, net.biases, strict=True)):
         rows = -(-b.size // lanes) * lanes
@@ -54,8 +50,8 @@ def test_panels_hold_the_weights_and_zeros(sizes, dtype):
         deep = np.zeros((rows, W.shape[1]), dtype)
         deep[: W.shape[0]] = W
         w_t.append(columns_in_panels(deep.T, lanes) if l > 0 and not skinny else np.zeros(0, dtype))
-    assert np.array_equal(arrays["w"], np.concatenate(w))
-    assert np.array_equal(arrays["w_t"], np.concatenate(w_t))
+    assert np.array_equal(packed, np.concatenate(w))
+    assert np.array_equal(packed_t, np.concatenate(w_t))
 
 
 @DTYPES
@@ -63,30 +59,26 @@ def test_panels_hold_the_weights_and_zeros(sizes, dtype):
 def test_unpacking_gives_back_what_was_packed(sizes, dtype):
     plan = Plan(sizes, dtype, [0] * (len(sizes) - 1))
     flat = numbers(dtype, fastbp.Network(sizes, dtype=dtype).parameters.size)
-    arrays = plan.arrays(1)
-    pack_parameters(arrays["w"], arrays["w_t"], flat, plan.layers)
+    w = np.zeros(plan.n_panels, dtype)
+    pack_parameters(w, w[:0], flat, *plan.place)
     found, around = guarded(dtype, flat.size)
-    unpack_parameters(found, arrays["w"], plan.layers)
+    unpack_parameters(found, w, *plan.place)
     assert np.array_equal(found, flat)
     assert_untouched(around)
 
 
 @DTYPES
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("rules", [Rules(), RULED], ids=["plain", "ruled"])
+@pytest.mark.parametrize("rules", [{}, RULED], ids=["plain", "ruled"])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_training_keeps_both_copies_of_the_weights_and_zeros(optimizer, rules, dtype, threads, monkeypatch):
-    monkeypatch.setattr("fastbp.kernels.runtime.threads._PLENTY", 0)
+def test_training_keeps_both_copies_of_the_weights_and_zeros(optimizer, rules, dtype, threads, parallel):
     net = make_network(fastbp, [17, 33, 15, 20, 3, 40, 4], activation="sigmoid", dtype=dtype)
-    X, Y = make_data(net, 50)
-    states = [np.zeros_like(net.parameters) for _ in range(OPTIMIZERS[optimizer].states)]
-    session = Session(net, X, Y, None, 13, OPTIMIZERS[optimizer], states, threads, rules)
-    session.run(np.arange(50), 0)
-    session.sync()
-    w, w_t = np.zeros_like(session._arrays["w"]), np.zeros_like(session._arrays["w_t"])
-    pack_parameters(w, w_t, net.parameters, session._layers)
-    assert np.array_equal(session._arrays["w"], w)
-    assert np.array_equal(session._arrays["w_t"], w_t)
+    fastbp.Trainer(net, optimizer, 13, threads=threads, rng=0, **rules).fit(*make_data(net, 50))
+    kept, fresh = net._bound.panels, Panels(workspace_of(net, training=True))
+    fresh.for_training()
+    fresh.refresh(net.parameters)
+    assert np.array_equal(kept.w, fresh.w)
+    assert np.array_equal(kept.w_t, fresh.w_t)
 
 
 # ------------------------------------------------------------------ few samples
@@ -183,14 +175,12 @@ def test_rows_of_1_kib_are_copied_once_but_not_out_of_a_mapped_file(tmp_path):
     X, labels = np.random.default_rng(0).random((128, 256), dtype=np.float32), np.arange(128) % 3
     X.tofile(tmp_path / "X")
     mapped = np.memmap(tmp_path / "X", np.float32, "r", shape=X.shape)
-    trained, kept = [], []
+    trained, row_lengths = [], []
     for data in (X, mapped):
         trainer = fastbp.Trainer(fastbp.Network([256, 8, 3], rng=0), batch_size=64, rng=0)
-        session = trainer._open(*trainer.network.canonical(data, labels))
-        session.run(np.arange(128), 0)
-        session.sync()
+        trainer.fit(data, labels)
         trained.append(trainer.network.parameters.tobytes())
-        kept.append(session._layers[0]["ld_in"])
+        row_lengths.append(trainer._session._layers[0]["ld_in"])
     assert trained[0] == trained[1]
-    assert kept[0] > 256
-    assert kept[1] == 256
+    assert row_lengths[0] > 256
+    assert row_lengths[1] == 256

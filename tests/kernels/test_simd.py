@@ -12,7 +12,8 @@ import pytest
 
 from fastbp.kernels.tiles.tile import rank1
 from fastbp.kernels.vectors import simd
-from fastbp.kernels.vectors.simd import lanes_of, load, pointer, store
+from fastbp.kernels.vectors.memory import load, pointer, store
+from fastbp.kernels.vectors.simd import lanes_of
 
 dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=lambda dtype: dtype.__name__)
 SPECIAL = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1.5, -1.5, 2.5, -0.3, 1e30, 1e-40, 7.0)

@@ -16,7 +16,7 @@ import pytest
 import scipy.special
 
 from fastbp.kernels.runtime.host import HAS_FMA
-from fastbp.kernels.vectors.simd import lanes_in, load, pointer, store
+from fastbp.kernels.vectors.memory import lanes_in, load, pointer, store
 from fastbp.kernels.vectors.vecmath import erf, sigmoid, softplus
 
 DTYPES = (np.float32, np.float64)

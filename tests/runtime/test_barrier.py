@@ -1,4 +1,4 @@
-"""Threads that wait for each other: they see what the others wrote, and none waits for one that does not come."""
+"""The barrier: threads see what the others wrote before it, and none waits for one that does not come."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -7,18 +7,17 @@ import numpy as np
 import pytest
 
 from fastbp import Network, Trainer
-from fastbp.kernels import epoch
-from fastbp.kernels.runtime.barrier import all_running, arrivals_size, reset, wait
+from fastbp.kernels.runtime.barrier import all_running, any_flag, arrivals_size, raise_flag, reset, wait
 from fastbp.kernels.runtime.jit import entry
-from fastbp.kernels.vectors.simd import pointer
+from fastbp.kernels.vectors.memory import pointer
 
 
-def workspace(arrivals, threads):
+def reset_all(arrivals, threads):
     reset(pointer(arrivals), threads)
 
 
 def relay(arrivals, t, threads, table):
-    """Each thread adds up what all wrote before the last meeting, and writes the sum for the next."""
+    """Each thread adds up what all wrote before the last barrier, and writes the sum for the next."""
     if not all_running(pointer(arrivals), t, threads):
         return False
     for row in range(1, len(table)):
@@ -30,7 +29,16 @@ def relay(arrivals, t, threads, table):
     return True
 
 
-open_places, run_relay = entry(workspace, "test-open-meeting"), entry(relay, "test-relay")
+def raise_flag_of(arrivals, t):
+    raise_flag(pointer(arrivals), t, 1)
+
+
+def any_raised(arrivals, threads):
+    return any_flag(pointer(arrivals), threads)
+
+
+open_places, run_relay = entry(reset_all, "test-reset"), entry(relay, "test-relay")
+raise_one, flagged = entry(raise_flag_of, "test-raise-flag"), entry(any_raised, "test-any-flag")
 
 
 def places_for(threads):
@@ -47,7 +55,7 @@ def all_at_once(threads, table):
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
-def test_each_thread_reads_what_all_wrote_before_the_meeting(threads):
+def test_each_thread_reads_what_all_wrote_before_the_barrier(threads):
     expected = np.zeros((2000, threads), np.int64)
     for row in range(1, len(expected)):
         expected[row] = expected[row - 1].sum() % 1_000_003 + np.arange(threads)
@@ -75,13 +83,24 @@ def test_iterations_that_run_one_after_the_other_train_as_one_thread_does():
     labels = np.arange(70) % 3
 
     def weights(threads):
-        net = Network([9, 20, 3], rng=0)
-        session = Trainer(net, batch_size=16, threads=2, rng=0)._open(X.astype(np.float32), labels, None)
-        hyper = np.full((5, 1), 0.1, np.float32)
-        loss, right = epoch.TRAIN[False, False](session._ws, session._layers, np.arange(70), 16, hyper, threads)
-        session.sync()
-        return net.parameters.copy(), loss, right
+        trainer = Trainer(Network([9, 20, 3], rng=0), batch_size=16, threads=2, rng=0)
+        data = trainer.network.canonical(X, labels)
+        with trainer._opened() as session:
+            session._reserve(16)
+            session._take(data, 16)
+            session._train(np.arange(70), 16, np.full((5, 1), 0.1, np.float32), threads, parallel=False)
+            result = session._result.copy()
+        return trainer.network.parameters.copy(), result, trainer.steps
 
     expected, found = weights(1), weights(2)
     np.testing.assert_array_equal(found[0], expected[0])
-    assert found[1:] == expected[1:]
+    np.testing.assert_array_equal(found[1], expected[1])
+    assert found[2] == expected[2] == 5
+
+
+def test_a_flag_of_one_thread_is_seen_by_all():
+    places = places_for(3)
+    assert not flagged(places, 3)
+    raise_one(places, 2)
+    assert flagged(places, 3)
+    assert not flagged(places, 2)

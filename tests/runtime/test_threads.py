@@ -53,17 +53,6 @@ def trained(row, threads, epochs=2):
     return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
 
 
-def always_parallel():
-    kernel_threads._TOO_LITTLE = kernel_threads._PLENTY = 0.0
-
-
-@pytest.fixture
-def parallel(monkeypatch):
-    """Steps of any size take all threads they may."""
-    monkeypatch.setattr(kernel_threads, "_TOO_LITTLE", 0.0)
-    monkeypatch.setattr(kernel_threads, "_PLENTY", 0.0)
-
-
 # ------------------------------------------------------------------ the same bits
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: "-".join(map(str, row)))
 def test_two_threads_give_the_bits_of_one(row, parallel):
@@ -72,7 +61,8 @@ def test_two_threads_give_the_bits_of_one(row, parallel):
 
 FOUR = """
 import numba
-from test_threads import ROWS, always_parallel, trained
+from parallel import always_parallel
+from test_threads import ROWS, trained
 assert numba.config.NUMBA_NUM_THREADS == 4
 always_parallel()
 for row in ROWS:
@@ -91,7 +81,7 @@ def test_three_and_four_threads_give_the_bits_of_one(parallel):
 def test_the_parallel_kernel_is_what_these_tests_run(parallel, monkeypatch):
     taken = []
     running = kernel_threads.numba_threads
-    monkeypatch.setattr("fastbp.compiled.session.Running", lambda wanted: taken.append(wanted) or running(wanted))
+    monkeypatch.setattr("fastbp.compiled.session.numba_threads", lambda n: taken.append(n) or running(n))
     trained(ROWS[0], threads=2)
     assert 2 in taken
 
@@ -99,7 +89,8 @@ def test_the_parallel_kernel_is_what_these_tests_run(parallel, monkeypatch):
 # ------------------------------------------------------------------ the count of threads
 COUNTS = """
 import numba, numpy as np, fastbp
-from test_threads import ROWS, always_parallel, trained
+from parallel import always_parallel
+from test_threads import ROWS, trained
 from fastbp.kernels.runtime import threads
 always_parallel()
 for own in (1, 3, 4):
@@ -121,7 +112,7 @@ def test_numbas_count_of_threads_is_as_before_after_an_error_too():
 
 MORE = """
 import numba, numpy as np, fastbp
-from test_threads import always_parallel
+from parallel import always_parallel
 always_parallel()
 numba.set_num_threads(1)
 class More:
@@ -160,7 +151,8 @@ def test_concurrent_fits_give_the_bits_of_lone_ones(parallel):
 
 CONCURRENT = """
 import numba
-from test_threads import ROWS, always_parallel, concurrent, trained
+from parallel import always_parallel
+from test_threads import ROWS, concurrent, trained
 always_parallel()
 trained(ROWS[0], None)
 lone = {tuple(trained(ROWS[k], 1, epochs=20) for k in range(4))}
@@ -190,7 +182,8 @@ def test_a_network_shared_by_threads_predicts_as_it_does_alone():
 # ------------------------------------------------------------------ other processes
 FORK = """
 import os, sys
-from test_threads import ROWS, always_parallel, trained
+from parallel import always_parallel
+from test_threads import ROWS, trained
 from fastbp.kernels.runtime import threads
 always_parallel()
 
@@ -230,69 +223,107 @@ def test_other_processes_train_with_the_same_bits(method):
 
 
 # ------------------------------------------------------------------ the choice
-@pytest.fixture
-def two(monkeypatch):
-    monkeypatch.setattr(kernel_threads, "count", lambda: 2)
+class Machine:
+    """A simulated clock: steps that take `seconds` at each number of threads."""
+
+    def __init__(self, tuner, seconds):
+        self.tuner, self.seconds, self.taken = tuner, dict(seconds), []
+
+    def train(self, seconds, first=0.0):
+        """Train for so long; the time spent at each number of threads. The first parallel step takes `first` more."""
+        spent = dict.fromkeys(self.seconds, 0.0)
+        while sum(spent.values()) < seconds:
+            threads, n_steps = self.tuner.next(100_000)
+            time = n_steps * self.seconds[threads] + (first if threads > 1 and not spent[threads] else 0.0)
+            self.tuner.record(threads, n_steps, time)
+            spent[threads] += time
+            self.taken.append((threads, n_steps, time))
+        return spent
+
+    @property
+    def chosen(self):
+        """The threads of the last of long chunks."""
+        return next(threads for threads, n_steps, time in reversed(self.taken) if time > 0.02)
 
 
-def decide(choice, serial, parallel, first_parallel=0.0):
-    """Steps of so many seconds until the choice is made: the threads chosen, and the seconds on two threads before."""
-    tried, now = 0.0, {1: serial, 2: parallel}
-    for _ in range(1000):
-        threads, n_steps = choice.next(100_000)
-        if n_steps == 100_000:
-            return threads, tried
-        seconds = n_steps * now[threads] + (first_parallel if threads == 2 and tried == 0 else 0.0)
-        choice.record(threads, n_steps, seconds)
-        tried += seconds if threads == 2 else 0.0
-    raise AssertionError("no choice was made")
-
-
-def test_little_work_has_one_thread_and_much_has_all(two):
-    assert ThreadTuner(1e5, None).next(50) == (1, 50)
-    assert ThreadTuner(1e9, None).next(50) == (2, 50)
-    assert ThreadTuner(1e9, 1).next(50) == (1, 50)
-    assert ThreadTuner(1e9, 100).next(50) == (2, 50)
+def test_little_work_has_one_thread_and_much_begins_with_all():
+    assert ThreadTuner(1e5, 2).next(50)[0] == 1
+    assert ThreadTuner(1e9, 2).next(50)[0] == 2
+    assert ThreadTuner(1e9, 1).next(50)[0] == 1
+    assert ThreadTuner(1e9, 12).next(50)[0] == 12
+    assert {ThreadTuner(1e5, 2).starts_parallel, ThreadTuner(1e9, 2).starts_parallel} == {False, True}
 
 
 @pytest.mark.parametrize(("serial", "parallel", "chosen"), [(1e-4, 6e-5, 2), (1e-4, 2e-4, 1), (1e-4, 9e-4, 1)])
-def test_between_them_the_quicker_way_is_chosen(two, serial, parallel, chosen):
-    assert decide(ThreadTuner(5e6, None), serial, parallel)[0] == chosen
+def test_between_them_the_quicker_way_is_chosen(serial, parallel, chosen):
+    machine = Machine(ThreadTuner(5e6, 2), {1: serial, 2: parallel})
+    machine.train(1.0)
+    assert machine.chosen == chosen
 
 
-def test_what_the_first_parallel_step_compiles_is_not_held_against_it(two):
-    assert decide(ThreadTuner(5e6, None), 1e-4, 6e-5, first_parallel=5.0)[0] == 2
+# seconds of a step at 1, 2, 4, 8, 12 threads, and which of them is found
+CURVES = [
+    ({1: 8e-4, 2: 4e-4, 4: 2e-4, 8: 1e-4, 12: 8e-5}, 12),
+    ({1: 8e-4, 2: 4e-4, 4: 2e-4, 8: 3e-4, 12: 8e-4}, 4),
+    ({1: 8e-4, 2: 9e-4, 4: 2e-3, 8: 3e-3, 12: 5e-3}, 1),
+    ({1: 8e-4, 2: 6e-4, 4: 7e-4, 8: 3e-3, 12: 5e-3}, 2),
+]
 
 
-def test_trying_costs_little_where_threads_do_not_pay(two):
-    assert decide(ThreadTuner(5e6, None), 1e-4, 1e-3)[1] < 0.05
+@pytest.mark.parametrize("flop", [5e6, 1e9], ids=["begins with one", "begins with all"])
+@pytest.mark.parametrize(("curve", "chosen"), CURVES)
+def test_of_many_thread_counts_the_quickest_is_found(curve, chosen, flop):
+    machine = Machine(ThreadTuner(flop, 12), curve)
+    machine.train(2.0)
+    assert machine.chosen == chosen
 
 
-def test_the_choice_is_made_again_as_the_machine_changes(two):
-    choice = ThreadTuner(5e6, None)
-    assert decide(choice, 1e-4, 6e-5)[0] == 2
-    choice.record(2, 10_000, 1.0)
-    assert choice.next(50) == (2, 50)
-    choice.record(2, 10_000, 3.0)
-    assert decide(choice, 1e-4, 3e-4)[0] == 1
+def test_sixteen_threads_on_one_core_are_left_within_a_second():
+    seconds = {1: 6e-3, 2: 12e-3, 4: 25e-3, 8: 50e-3, 16: 74e-3}
+    machine = Machine(ThreadTuner(1e9, 16), seconds)
+    machine.train(1.0)
+    assert machine.chosen == 1
 
 
-def test_threads_that_have_become_slower_than_one_are_left_at_once(two):
-    choice = ThreadTuner(5e6, None)
-    assert decide(choice, 1e-4, 6e-5)[0] == 2
-    choice.record(2, 100, 100 * 1e-4)
-    assert choice.next(50) == (2, 50)  # a little slower than before, but not than one thread
-    choice.record(2, 100, 100 * 2e-4)
-    assert decide(choice, 1e-4, 2e-4)[0] == 1
+def test_what_the_first_parallel_step_compiles_is_not_held_against_it():
+    machine = Machine(ThreadTuner(5e6, 2), {1: 1e-4, 2: 6e-5})
+    machine.train(6.0, first=5.0)
+    assert machine.chosen == 2
 
 
-def test_short_fits_never_wait_for_the_parallel_kernel(two):
-    choice, seconds = ThreadTuner(5e6, None), 0.0
-    while seconds < 0.2:
-        threads, n_steps = choice.next(10)
-        assert threads == 1
-        choice.record(threads, n_steps, n_steps * 1e-3)
-        seconds += n_steps * 1e-3
+def test_trying_costs_little_where_threads_do_not_pay():
+    assert Machine(ThreadTuner(5e6, 2), {1: 1e-4, 2: 1e-3}).train(1.0)[2] < 0.05
+    assert Machine(ThreadTuner(5e6, 2), {1: 1e-4, 2: 1e-3}).train(20.0)[2] < 0.2
+
+
+def test_the_choice_is_made_again_as_the_machine_changes():
+    machine = Machine(ThreadTuner(5e6, 2), {1: 1e-4, 2: 6e-5})
+    machine.train(1.0)
+    assert machine.chosen == 2
+    machine.seconds[2] = 1.05e-4  # a little slower than one thread: found when both are tried again
+    machine.train(4.0)
+    assert machine.chosen == 1
+
+
+def test_threads_that_have_become_slower_than_one_are_left_at_once():
+    machine = Machine(ThreadTuner(5e6, 2), {1: 1e-4, 2: 6e-5})
+    machine.train(1.0)
+    machine.seconds[2] = 3e-4
+    machine.train(0.5)
+    assert machine.chosen == 1
+
+
+def test_a_chunk_grows_to_a_tenth_of_a_second_and_shrinks_again():
+    machine, sizes = Machine(ThreadTuner(1e5, 2), {1: 1e-4}), []
+    for seconds in (1e-4,) * 6 + (0.02,) * 3 + (10.0,) * 2:
+        machine.seconds[1] = seconds
+        machine.train(1e-9)
+        sizes.append(machine.taken[-1][1])
+    assert sizes == [1, 8, 64, 512, 1000, 1000, 1000, 5, 5, 5, 1]
+
+
+def test_short_fits_never_wait_for_the_parallel_kernel():
+    assert Machine(ThreadTuner(5e6, 2), {1: 1e-3, 2: 1e-3}).train(0.2)[2] == 0.0
 
 
 def test_whoever_comes_second_gets_one_thread():

@@ -7,8 +7,8 @@ from networks import make_data, make_labels, make_network, make_samples, make_tr
 import fastbp
 from fastbp.base.network import layer_views
 from fastbp.optimizers import SGD, Adam
-from fastbp.reference import kept
-from fastbp.regularization import Rules
+from fastbp.reference import dropout_mask
+from fastbp.regularization import Regularization
 
 
 def update_of(trainer, X, Y, **arguments):
@@ -113,9 +113,9 @@ def test_a_network_without_its_silent_neurons_is_what_dropout_trains(implementat
     X, Y = make_samples()
     X, y = X[:4], np.eye(2)[Y[:4]]
     trainer = make_trainer(implementation, sizes=(3, 6, 5, 2), dropout=0.4)
-    net, seed = trainer.network, trainer.rules.dropout_seed
+    net, seed = trainer.network, trainer.regularization.dropout_seed
     trainer.steps = 7
-    masks = [kept(seed, 7, l, (4, n), 0.4) / 0.6 for l, n in ((1, 6), (2, 5))]
+    masks = [dropout_mask(seed, 7, l, (4, n), 0.4) / 0.6 for l, n in ((1, 6), (2, 5))]
     (W1, W2, W3), (b1, b2, b3) = net.weights, net.biases
     t1 = np.tanh(X @ W1.T + b1)
     a1 = t1 * masks[0]
@@ -158,7 +158,7 @@ def test_dropout_is_for_training_only(implementation):
 
 def test_masks_have_the_share_they_should_and_no_pattern():
     p, shape = 0.3, (1000, 200)
-    masks = [kept(3, step, layer, shape, p) for step in (0, 1) for layer in (1, 2)]
+    masks = [dropout_mask(3, step, layer, shape, p) for step in (0, 1) for layer in (1, 2)]
     for mask in masks:
         # five standard deviations of the mean of independent draws
         assert abs(mask.mean() - 0.7) < 5 * np.sqrt(0.21 / mask.size)
@@ -170,9 +170,9 @@ def test_masks_have_the_share_they_should_and_no_pattern():
 
 
 def test_the_seed_of_dropout_comes_from_the_trainers_own(implementation):
-    seeds = [make_trainer(implementation, dropout=0.5, rng=rng).rules.dropout_seed for rng in (0, 0, 1)]
+    seeds = [make_trainer(implementation, dropout=0.5, rng=rng).regularization.dropout_seed for rng in (0, 0, 1)]
     assert seeds[0] == seeds[1] != seeds[2]
-    assert make_trainer(implementation).rules.dropout_seed == 0
+    assert make_trainer(implementation).regularization.dropout_seed == 0
     drawn = make_trainer(implementation, rng=np.random.default_rng(0)).rng.permutation(5)
     assert np.array_equal(drawn, np.random.default_rng(0).permutation(5))
 
@@ -270,7 +270,7 @@ def test_the_bits_are_the_same_at_any_number_of_threads(threads):
 
 
 def test_rules_show_what_they_change():
-    assert repr(Rules(l2=1e-4, clip_norm=1)) == "Rules(l2=0.0001, clip_norm=1.0)"
+    assert repr(Regularization(l2=1e-4, clip_norm=1)) == "Regularization(l2=0.0001, clip_norm=1.0)"
     assert repr(make_trainer(fastbp.reference, l1=0.5, dropout=0.25)).endswith("threads=None, l1=0.5, dropout=0.25)")
 
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from networks import make_data, make_labels, make_network, make_samples, make_trainer, relative_error
 
-from fastbp.base.sources import Chunk
 from fastbp.optimizers import OPTIMIZERS, SGD
 
 
@@ -21,30 +20,36 @@ class Spy:
     def __init__(self, session, calls, interrupt_after=None):
         self.session, self.calls, self.interrupt_after = session, calls, interrupt_after
 
-    def run(self, rows, step):
-        self.calls.append((rows.tolist(), step))
-        if self.interrupt_after is not None and len(self.calls) > self.interrupt_after:
+    def __enter__(self):
+        self.session.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        self.session.__exit__(*error)
+        self.calls.append("exit")
+
+    def states(self):
+        return self.session.states()
+
+    def run(self, data, rows, batch_size):
+        runs = sum(isinstance(call, list) for call in self.calls)
+        if self.interrupt_after is not None and runs >= self.interrupt_after:
+            self.interrupt_after = None
             raise KeyboardInterrupt
-        return self.session.run(rows, step)
-
-    def sync(self):
-        self.session.sync()
-        self.calls.append("sync")
-
-    def close(self):
-        self.session.close()
-        self.calls.append("close")
+        result = self.session.run(data, rows, batch_size)
+        self.calls.append(rows[: result.n_samples].tolist())
+        return result
 
 
 def spy_on(monkeypatch, implementation, **arguments):
     calls = []
     open_session = implementation.Trainer._open
-    monkeypatch.setattr(implementation.Trainer, "_open", lambda *data: Spy(open_session(*data), calls, **arguments))
+    monkeypatch.setattr(implementation.Trainer, "_open", lambda *states: Spy(open_session(*states), calls, **arguments))
     return calls
 
 
 def rows_by_epoch(calls, n_samples):
-    rows = [row for call in calls if isinstance(call, tuple) for row in call[0]]
+    rows = [row for call in calls if isinstance(call, list) for row in call]
     return np.reshape(rows, (-1, n_samples))
 
 
@@ -67,21 +72,10 @@ def test_chunks_are_whole_minibatches_and_steps_count_on(implementation, monkeyp
     trainer = make_trainer(implementation)
     for epochs in (3, 2):
         trainer.fit(*make_samples(), epochs=epochs)
-    expected_step = 0
-    for rows, step in (call for call in calls if isinstance(call, tuple)):
-        assert step == expected_step
-        expected_step += -(-len(rows) // 4)
-    assert trainer.steps == expected_step == 15
-    assert calls[-2:] == ["sync", "close"]
-
-
-def test_a_chunk_grows_to_a_tenth_of_a_second_and_shrinks_again():
-    chunk = Chunk(batch_size=10)
-    taken = []
-    for seconds_per_minibatch in (1e-4,) * 6 + (0.02,) * 3 + (10.0,) * 2:
-        taken.append(chunk.minibatches)
-        chunk.adapt(10 * chunk.minibatches, chunk.minibatches * seconds_per_minibatch)
-    assert taken == [1, 8, 64, 512, 1000, 1000, 1000, 5, 5, 5, 1]
+    chunks = [call for call in calls if isinstance(call, list)]
+    assert all(len(rows) % 4 == 0 or len(rows) % 4 == 11 % 4 for rows in chunks)
+    assert trainer.steps == sum(-(-len(rows) // 4) for rows in chunks) == 15
+    assert calls[-1] == "exit"
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 11, 32])
@@ -117,18 +111,18 @@ def test_every_optimizer_follows_its_formula(implementation, optimizer, use):
     X, Y = make_samples()
     trainer = make_trainer(implementation, optimizer=optimizer, batch_size=11, shuffle=False)
     twin = trainer.network.copy()
-    w, s, u = twin.parameters, np.zeros_like(twin.parameters), np.zeros_like(twin.parameters)
     rule = OPTIMIZERS[optimizer]
+    w, state = twin.parameters, tuple(np.zeros_like(twin.parameters) for _ in range(rule.states))
     for step in range(10):
-        w[:], s, u = rule.update(w, twin.backprop(X, Y).flat, s, u, rule.hyper(step))
+        w[:], state = rule.update(w, twin.backprop(X, Y).flat, state, rule.hyper(step))
     if use == "fit":
         trainer.fit(X, Y, epochs=10)
     else:
         for _ in range(10):
             trainer.step(X, Y)
     assert relative_error(trainer.network.parameters, w) < 1e-10
-    for state, expected in zip(trainer.optimizer_state, (s, u), strict=False):
-        assert relative_error(state, expected) < 1e-10
+    for found, expected in zip(trainer.optimizer_state, state, strict=True):
+        assert relative_error(found, expected) < 1e-10
 
 
 def test_sample_weights_weigh_the_updates_and_the_loss(implementation):
@@ -296,7 +290,7 @@ def test_an_error_in_a_callback_closes_the_session(implementation, monkeypatch):
     calls, recorder = spy_on(monkeypatch, implementation), Recorder()
     with pytest.raises(RuntimeError, match="broken"):
         make_trainer(implementation).fit(*make_samples(), callbacks=[Broken(), recorder])
-    assert calls[-1] == "close"
+    assert calls[-1] == "exit"
     assert recorder.events == ["begin", "end"]
 
 
@@ -308,7 +302,7 @@ def test_an_interrupt_keeps_what_was_learned(implementation, monkeypatch):
         calls, recorder = spy_on(patch, implementation, interrupt_after=5), Recorder()
         with pytest.raises(KeyboardInterrupt):
             trainer.fit(X, Y, epochs=50, callbacks=[recorder])
-    assert calls[-2:] == ["sync", "close"]
+    assert calls[-1] == "exit"
     assert recorder.events[-1] == "end"
     done = len(trainer.history.loss)
     assert 0 < done < 50

@@ -91,7 +91,7 @@ def arrivals_size(threads):
 def reset(arrivals, threads):
     """Nobody is there yet; before the parallel loop begins."""
     for k in range(threads + 1):
-        arrivals[k * _SLOT] = 0
+        arrivals[k * _SLOT] = arrivals[k * _SLOT + 1] = 0
 
 
 @inner
@@ -122,13 +122,28 @@ def all_running(arrivals, t, threads):
 
 
 @inner
-def wait(arrivals, t, threads, number):
-    """Come to meeting `number`, 2 and then each time one more, and wait for the others."""
-    store_release(_slot_of(arrivals, t), number)
+def wait(arrivals, t, threads, phase):
+    """Arrive at `phase`, 2 and then each time one more, and wait for the others."""
+    store_release(_slot_of(arrivals, t), phase)
     for k in range(threads):
         polls = 0
-        while load_acquire(_slot_of(arrivals, k)) < number:
+        while load_acquire(_slot_of(arrivals, k)) < phase:
             pause()
             polls += 1
             if polls > _YIELD_POLLS:
                 yield_core()
+
+
+@inner
+def raise_flag(arrivals, t, raised):
+    """Say before the next `wait` whether this thread asks all of them to stop; the flag lies beside its arrival."""
+    _slot_of(arrivals, t)[1] = raised
+
+
+@inner
+def any_flag(arrivals, threads):
+    """Whether a thread raised its flag before the last `wait`: the same answer for each of them."""
+    raised = 0
+    for k in range(threads):
+        raised += _slot_of(arrivals, k)[1]
+    return raised != 0

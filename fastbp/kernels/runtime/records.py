@@ -1,4 +1,7 @@
-"""Records that a compiled call takes instead of dozens of arguments: the layers, and where all buffers lie."""
+"""Records that a compiled call takes instead of dozens of arguments: the layers, and where all buffers lie.
+
+They are passed by address: Numba takes 0.5 µs to know the type of an array of records.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +24,9 @@ from numba.np.numpy_support import from_dtype
 
 _BYTE, _SIZE = ir.IntType(8), ir.IntType(64)
 
-# One row a layer; `before` counts the weights of the layers before; `weights`, `biases`, `w_t`, `outputs` are offsets
-# in numbers into the buffers w, w, back and a or d.
+# One record a layer. Offsets are in numbers: `weights` and `biases` into w, `w_t` into w_t (-1 where nothing goes
+# back), `outputs` into a and delta, `parameters` into the user's flat array; `before` counts the weights of the layers
+# before; `activation` is the address of compiled code, 0 where a = z.
 LAYER = np.dtype(
     [
         (name, np.int64)
@@ -43,25 +47,26 @@ LAYER = np.dtype(
     ]
 )
 
-# One record: addresses of what the kernels read and write, then numbers.
+# One record a workspace: addresses in bytes of what the kernels read and write, then numbers.
 FLOATS = (
-    "w",
-    "w_t",
-    "s",
-    "u",
-    "g",
+    "w",  # weights in panels of columns i, and biases
+    "w_t",  # weights in panels of columns j
+    "state",  # of the optimizer: state k of w[o] at state[k * state_stride + o]
+    "g",  # the gradient, laid out as w, where it is stored
     "a",
     "delta",
-    "y",
-    "weight",
+    "y",  # targets of the minibatch
+    "weight",  # what δ^L of a sample is multiplied by
     "zeros",
     "scratch",
     "x",
     "targets",
     "sample_weight",
+    "weight_numbers",  # of the gradient rules, for weights and for biases
+    "bias_numbers",
 )
-DOUBLES = ("cost",)
-INTEGERS = ("correct", "identity", "labels", "arrivals")
+DOUBLES = ("cost", "result")
+INTEGERS = ("correct", "identity", "labels", "arrivals", "steps")
 WORKSPACE = np.dtype(
     [
         (name, np.int64)
@@ -69,24 +74,22 @@ WORKSPACE = np.dtype(
             *FLOATS,
             *DOUBLES,
             *INTEGERS,
+            "state_stride",
             "scratch_per_thread",
-            "update",
+            "update",  # addresses of compiled formulas; 0 where there is none
             "loss",
+            "weight_rules",
+            "bias_rules",
             "epilogue",
             "count_correct",
             "binary",
             "at_zero",
-            "regularized",
             "seed",
-            "drop_threshold",
-            "step",
-            "together",
+            "drop_threshold",  # in 2⁻³²
+            "sample_block",
         )
     ]
-    + [
-        (name, np.float64)
-        for name in ("l1", "l2", "clip_value", "clip_norm", "max_norm", "drop_scale", "smooth_scale", "smooth_shift")
-    ]
+    + [(name, np.float64) for name in ("clip_norm", "max_norm", "drop_scale", "smooth_scale", "smooth_shift")]
 )
 
 
@@ -166,24 +169,13 @@ def _layer(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 
 
 @intrinsic
-def workspace(tyctx, records, floats):
-    """The first of the array `records`, its pointers to numbers of the kind of the array `floats`."""
+def workspace_at(tyctx, address, floats):
+    """The WORKSPACE record at the integer `address`, its pointers to numbers of the kind of the array `floats`."""
 
     def codegen(context, builder, sig, args):
-        return builder.bitcast(context.make_array(records)(context, builder, args[0]).data, _BYTE.as_pointer())
+        return builder.inttoptr(args[0], _BYTE.as_pointer())
 
-    return RecordPointer(WORKSPACE, floats.dtype)(records, floats), codegen
-
-
-@intrinsic
-def layers_of(tyctx, records):
-    """The array of LAYER records without what an array has beside its address and length."""
-
-    def codegen(context, builder, sig, args):
-        array = context.make_array(records)(context, builder, args[0])
-        return cgutils.pack_struct(builder, [builder.bitcast(array.data, _BYTE.as_pointer()), array.nitems])
-
-    return Layers()(records), codegen
+    return RecordPointer(WORKSPACE, floats.dtype)(types.intp, floats), codegen
 
 
 @intrinsic

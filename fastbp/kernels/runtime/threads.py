@@ -16,19 +16,28 @@ import numba
 from numba.np.ufunc import parallel
 
 # Below this much work a step is done before a second core has its cache lines: 784-30-10 at batch 10 (0.96 MFLOP) takes
-# 9.6 µs on one thread and 10.3 on two, 8-64-64-4 at batch 64 (1.8 MFLOP) 20.5 and 14.5 (AMD Zen 4).
+# 9.6 µs on one thread and 10.3 on two, 8-64-64-4 at batch 64 (1.8 MFLOP) 20.5 and 14.5 (Zen 4).
 _TOO_LITTLE = 1.2e6
-# Above this much, threads pay on any threading layer (workqueue: 90 µs a loop), and no serial kernel need be compiled.
+# Above this much, training begins on all threads, whatever the threading layer (workqueue: 90 µs a loop); no serial
+# kernel need be compiled.
 _PLENTY = 2e8
+# Timings of each of two thread counts; the first of each may compile or wake threads and does not count.
 _TRIALS = 5
-# Long enough for sleeping threads to wake within it: 50 µs
+# Steps of so many seconds are timed once each: their time varies little, and a wrong thread count costs much.
+_LONG_STEP = 5e-3
+# Long enough for sleeping threads to wake within it: 50 µs.
 _TRIAL_SECONDS = 5e-4
-# After so much training both ways are tried again: other processes come and go, and a virtual machine's cores move.
+# After so much training the neighbours of a thread count are tried again: other processes come and go, and a virtual
+# machine's cores move. A trial of steps so long that it would take more than a tenth of the training waits longer.
 _AGAIN = 2.0
-# And at once where steps on several threads take so many times what one took when both were tried.
+# Measure again at once if a parallel step takes more than this multiple of the serial time last measured.
 _WORSE = 1.1
 # Serial training goes on for so long before the parallel kernel is compiled to be tried: short fits never wait for it.
 _PATIENCE = 0.25
+# Ctrl-C is answered between two chunks of training: a chunk aims at 0.1 s, so that one that takes twice as long as the
+# last is still answered within 0.2 s.
+_CHUNK_SECONDS = 0.1
+_GROWTH = 8
 
 _inside = threading.Lock()
 _forked = False
@@ -110,47 +119,77 @@ def numba_threads(wanted: int) -> Iterator[int]:
 
 
 class ThreadTuner:
-    """The number of threads for steps of one kind.
+    """How many threads the next steps get, and how many steps: one clock for the choice of threads and for Ctrl-C.
+
+    Thread counts are 1, 2, 4, ... and the limit. Two neighbours take turns on real minibatches, and the quicker one
+    stays; where it is the new one, it meets its other neighbour.
 
     Parameters
     ----------
     flop : float
         Work of a step, in floating-point operations.
-    limit : int or None
+    limit : int
         Threads at most.
     """
 
-    def __init__(self, flop: float, limit: int | None) -> None:
-        self._limit, self._seconds, self._serial = limit, 0.0, math.inf
-        self._decided: float | None = None  # at how many seconds of training
-        self._trials: dict[bool, list[float]] = {False: [], True: []}
-        self._parallel: bool | None = None if _TOO_LITTLE <= flop <= _PLENTY else flop > _PLENTY
-        self._step_seconds = flop / 1e11
+    def __init__(self, flop: float, limit: int) -> None:
+        self._levels = [2**k for k in range(limit.bit_length()) if 2**k < limit] + [limit]
+        self._tunes = limit > 1 and flop >= _TOO_LITTLE
+        #: Whether training begins in parallel, so that the serial kernel need not be compiled for one thread.
+        self.starts_parallel = limit > 1 and flop > _PLENTY
+        self._level = len(self._levels) - 1 if self.starts_parallel else 0
+        self._directions = [-1 if self.starts_parallel else 1]
+        self._trials: dict[int, list[float]] = {}
+        patience = 0.0 if self.starts_parallel else _PATIENCE
+        self._seconds, self._next_trial, self._serial = 0.0, patience, math.inf
+        self._pace: dict[int, float] = {}  # seconds of a step at each level
+        self._steps = 1  # of the last chunk
 
     def next(self, n_steps: int) -> tuple[int, int]:
-        """Threads for the next steps, and for how many of the `n_steps` to come."""
-        threads = available(self._limit)
-        if threads == 1 or self._parallel is not None:
-            return (threads if self._parallel else 1), n_steps
-        few = max(1, min(n_steps, int(_TRIAL_SECONDS / self._step_seconds)))
-        if self._seconds < _PATIENCE:
-            return 1, min(n_steps, max(1, int(_PATIENCE / self._step_seconds)))
-        return (threads if len(self._trials[True]) <= len(self._trials[False]) else 1), few
+        """Threads for the next steps, and how many of the `n_steps` to come to take."""
+        level, seconds = self._level, _CHUNK_SECONDS
+        rival = self._rival() if self._tunes and self._seconds >= self._next_trial else None
+        if rival is not None:
+            first, second = (self._trials.setdefault(k, []) for k in (level, rival))
+            level, seconds = (rival if len(second) <= len(first) else level), _TRIAL_SECONDS
+        pace = self._pace.get(level, self._pace.get(self._level, math.inf))
+        steps = max(1, min(n_steps, int(seconds / pace), _GROWTH * self._steps))
+        return self._levels[level], steps
 
     def record(self, threads: int, n_steps: int, seconds: float) -> None:
         """Take note of how long `n_steps` took."""
+        level = self._levels.index(threads) if threads in self._levels else 0
         self._seconds += seconds
-        worse = threads > 1 and seconds / n_steps > _WORSE * self._serial
-        again = self._decided is not None and (worse or self._seconds > self._decided + _AGAIN)
-        if again and self._parallel is not None:
-            self._parallel, self._trials = None, {False: [], True: []}
-            return
-        if self._parallel is not None or self._seconds < _PATIENCE:
-            return
-        self._step_seconds = seconds / n_steps if threads == 1 else self._step_seconds
-        self._trials[threads > 1].append(seconds / n_steps)
-        if min(map(len, self._trials.values())) > _TRIALS:
-            # the first of each may have compiled or woken threads
-            serial, parallel = (median(self._trials[way][1:]) for way in (False, True))
-            self._parallel, self._decided, self._serial = parallel < serial, self._seconds, serial
+        self._pace[level] = seconds / n_steps
+        self._steps = n_steps
+        if level in self._trials:
+            self._trials[level].append(seconds / n_steps)
+            trials = _TRIALS if seconds / n_steps < _LONG_STEP else 1
+            if len(self._trials) == 2 and min(map(len, self._trials.values())) > trials:
+                self._decide()
+        elif level > 0 and self._pace[level] > _WORSE * self._serial:
+            self._directions, self._next_trial = [-1], self._seconds
 
+    def _rival(self) -> int | None:
+        """The level that is tried beside the present one; None where there is none in the directions left."""
+        while self._directions:
+            rival = self._level + self._directions[0]
+            if 0 <= rival < len(self._levels):
+                return rival
+            self._directions.pop(0)
+        self._directions, self._next_trial = [1, -1], self._seconds + _AGAIN
+        return None
+
+    def _decide(self) -> None:
+        """Keep the quicker of two levels."""
+        times = {level: median(values[1:]) for level, values in self._trials.items()}
+        rival = self._level + self._directions[0]
+        spent = sum(sum(values) for values in self._trials.values())
+        self._serial = times.get(0, self._serial)
+        if times[rival] < times[self._level]:
+            self._level, self._directions = rival, self._directions[:1]
+        else:
+            self._directions.pop(0)
+        self._trials = {}
+        if not self._directions:
+            self._directions, self._next_trial = [1, -1], self._seconds + max(_AGAIN, 10.0 * spent)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastbp.kernels.runtime.host import VECTOR_REGISTERS
+from fastbp.kernels.blocking import MR, MR_MAX, MR_MIN
 from fastbp.kernels.runtime.jit import inner
 from fastbp.kernels.tiles.packing import panel_width
 from fastbp.kernels.tiles.tile import (
@@ -16,11 +16,8 @@ from fastbp.kernels.tiles.tile import (
     tile_mul,
     tile_of,
 )
-from fastbp.kernels.vectors.simd import lanes_in, no_unroll
-
-# Tile heights: 10 x 2 accumulators, two strips and broadcasts fill 32 registers, 6 x 2 fill 16. Two vectors wide, 6 to
-# 12 rows all run at 97 % of the FMA limit, 4 rows at 85 %, 14 spill (92 %); so a remainder never is left to a low tile.
-MR_MAX, MR, MR_MIN = (10, 8, 6) if VECTOR_REGISTERS == 32 else (6, 6, 4)
+from fastbp.kernels.vectors.memory import lanes_in
+from fastbp.kernels.vectors.simd import no_unroll
 
 
 @inner

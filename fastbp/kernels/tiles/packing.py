@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import functools
 
+import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from fastbp.kernels.runtime.jit import entry, inner
-from fastbp.kernels.runtime.records import layers_of
+from fastbp.kernels.runtime.records import layers_at
 from fastbp.kernels.tiles.tile import (
     fetch_ahead,
     first_rows,
@@ -26,10 +27,12 @@ from fastbp.kernels.tiles.tile import (
     square_rows,
     square_transposed,
     store_tile,
+    store_tile_upwards,
     tile_of,
     transposed,
 )
-from fastbp.kernels.vectors.simd import lanes_in, lanes_of, load_first, no_unroll, pointer, store, store_at
+from fastbp.kernels.vectors.memory import lanes_in, load_first, pointer, pointer_at, store, store_at, words_at
+from fastbp.kernels.vectors.simd import lanes_of, no_unroll
 
 
 @inner
@@ -137,14 +140,14 @@ def unpack(W, w, n_out, n_in):
     deep = n_in // lanes * lanes
     for p in range(0, n_out, 2 * lanes):
         width, end = panel_width(n_out - p, lanes), min(p + 2 * lanes, n_out)
-        whole = end // lanes * lanes
-        for i in range(p, whole, lanes):
+        for i in range(p, end, lanes):
             for j in range(0, deep, lanes):
                 rows = square_rows(w + (p * n_in + j * width + i - p), width, lanes - 1)
                 tile = transposed(load_tile(rows, tile_of(row_vectors(w, 1), rows)))
-                store_tile(square_rows(W + (i * n_in + j), n_in, lanes - 1), tile)
-        for j in range(n_in):
-            for i in range(whole if j < deep else p, end):
+                # rows past the last one are stored first, and then overwritten by the last one
+                store_tile_upwards(square_rows(W + (i * n_in + j), n_in, n_out - 1 - i), tile)
+        for j in range(deep, n_in):
+            for i in range(p, end):
                 no_unroll()
                 W[i * n_in + j] = w[p * n_in + j * width + i - p]
 
@@ -163,38 +166,84 @@ def unpack_transposed(W, w_t, n_out, n_in, depth):
 
 
 
-def to_panels(panels, w_t, flat, shapes):
+@inner
+def pack_layer(w, w_t, W, layer, both):
+    """Panels and biases of one layer from its parameters W, b; `both` where backward's panels are kept, too."""
+    if layer.skinny:
+        pack_transposed(w + layer.weights, W, layer.n_out, layer.n_in, layer.n_out)
+    else:
+        pack(w + layer.weights, W, layer.n_out, layer.n_in)
+    if layer.w_t >= 0 and both:
+        pack_transposed(w_t + layer.w_t, W, layer.n_out, layer.n_in, padded(layer.n_out, lanes_in(W)))
+    copy(w + layer.biases, W + layer.n_out * layer.n_in, layer.n_out)
+
+
+@inner
+def unpack_layer(W, w, layer):
+    """The parameters W, b of one layer from its panels."""
+    if layer.skinny:
+        unpack_transposed(W, w + layer.weights, layer.n_out, layer.n_in, layer.n_out)
+    else:
+        unpack(W, w + layer.weights, layer.n_out, layer.n_in)
+    copy(W + layer.n_out * layer.n_in, w + layer.biases, layer.n_out)
+
+
+@inner
+def copy(to, p, n):
+    """to[0..n) = p[0..n)."""
+    for k in range(n):
+        to[k] = p[k]
+
+
+@inner
+def differ(p, q, n):
+    """Whether two arrays of n 4-byte words differ in a bit."""
+    bits = np.int32(0)
+    for k in range(n):
+        bits |= p[k] ^ q[k]
+    return bits != 0
+
+
+# ------------------------------------------------------------------ all layers
+def panels_from(w, w_t, flat, layer_address, n_layers):
     """Panels, and those that backward reads where `w_t` has room, from the flat parameters."""
-    layers, w = layers_of(shapes), pointer(panels)
-    for l in range(len(layers)):
-        layer = layers[l]
-        W = pointer(flat) + layer.parameters
-        if layer.skinny:
-            pack_transposed(w + layer.weights, W, layer.n_out, layer.n_in, layer.n_out)
-        else:
-            pack(w + layer.weights, W, layer.n_out, layer.n_in)
-        if layer.w_t >= 0 and len(w_t) > 0:
-            depth = padded(layer.n_out, lanes_in(W))
-            pack_transposed(pointer(w_t) + layer.w_t, W, layer.n_out, layer.n_in, depth)
-        for i in range(layer.n_out):
-            no_unroll()
-            w[layer.biases + i] = W[layer.n_out * layer.n_in + i]
+    layers = layers_at(layer_address, n_layers)
+    for l in range(n_layers):
+        pack_layer(pointer(w), pointer(w_t), pointer(flat) + layers[l].parameters, layers[l], len(w_t) > 0)
 
 
-def from_panels(flat, panels, shapes):
+def flat_from(flat, w, layer_address, n_layers):
     """The flat parameters from panels."""
-    layers, w = layers_of(shapes), pointer(panels)
-    for l in range(len(layers)):
+    layers = layers_at(layer_address, n_layers)
+    for l in range(n_layers):
+        unpack_layer(pointer(flat) + layers[l].parameters, pointer(w), layers[l])
+
+
+def refreshed(w, w_t, seen, address, layer_address, n_layers, force):
+    """Pack the layers whose parameters at `address` differ from those `seen` when they were last packed; how many."""
+    layers, flat, packed = layers_at(layer_address, n_layers), pointer_at(address, w), 0
+    words = seen.itemsize // 4
+    for l in range(n_layers):
         layer = layers[l]
-        W = pointer(flat) + layer.parameters
-        if layer.skinny:
-            unpack_transposed(W, w + layer.weights, layer.n_out, layer.n_in, layer.n_out)
-        else:
-            unpack(W, w + layer.weights, layer.n_out, layer.n_in)
-        for i in range(layer.n_out):
-            no_unroll()
-            W[layer.n_out * layer.n_in + i] = w[layer.biases + i]
+        n, o = layer.n_out * (layer.n_in + 1), layer.parameters
+        new, old = words_at(flat + o), words_at(pointer(seen) + o)
+        if force or differ(new, old, n * words):
+            copy(pointer(seen) + o, flat + o, n)
+            pack_layer(pointer(w), pointer(w_t), flat + o, layer, len(w_t) > 0)
+            packed += 1
+    return packed
 
 
-pack_parameters = entry(to_panels, "pack_parameters")
-unpack_parameters = entry(from_panels, "unpack_parameters")
+def synced(address, seen, w, layer_address, n_layers):
+    """Write the parameters at `address` from panels, and note them as `seen`."""
+    layers, flat = layers_at(layer_address, n_layers), pointer_at(address, w)
+    for l in range(n_layers):
+        layer = layers[l]
+        unpack_layer(flat + layer.parameters, pointer(w), layer)
+        copy(pointer(seen) + layer.parameters, flat + layer.parameters, layer.n_out * (layer.n_in + 1))
+
+
+pack_parameters = entry(panels_from, "pack_parameters")
+unpack_parameters = entry(flat_from, "unpack_parameters")
+refresh_panels = entry(refreshed, "refresh_panels")
+sync_parameters = entry(synced, "sync_parameters")

@@ -7,6 +7,7 @@ of 64-4 forward took 1.13 µs by vectors over i and the gradient 1.28, so 0.64 a
 
 from __future__ import annotations
 
+from fastbp.kernels.blocking import SKINNY
 from fastbp.kernels.runtime.jit import inner
 from fastbp.kernels.tiles.packing import panel_width
 from fastbp.kernels.tiles.tile import (
@@ -23,10 +24,8 @@ from fastbp.kernels.tiles.tile import (
     tile_add,
     tile_of,
 )
-from fastbp.kernels.vectors.simd import lanes_in, load, no_unroll, splat, store, zero_in
-
-# Outputs up to which a layer is narrow: rows of its gradient's tile
-SKINNY = 4
+from fastbp.kernels.vectors.memory import lanes_in, load, store, zero_in
+from fastbp.kernels.vectors.simd import no_unroll, splat
 
 
 @inner

@@ -10,6 +10,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from fastbp.kernels.vectors.memory import load_at, masked_load_at, store_at
 from fastbp.kernels.vectors.simd import (
     I32,
     add,
@@ -18,10 +19,7 @@ from fastbp.kernels.vectors.simd import (
     first_mask,
     fused,
     lanes_of,
-    load_at,
-    masked_load_at,
     scalar_of,
-    store_at,
     vector_of,
 )
 
@@ -163,19 +161,31 @@ def load_tile(tyctx, rows, like):
     return like(rows, like), codegen
 
 
-@intrinsic
-def store_tile(tyctx, rows, tile):
-    """Row r of the tile to rows[r]; equal pointers must get equal rows."""
+def _store_rows(order, rows, tile):
+    """Signature and code that stores the rows of `tile` in an order."""
     v, n = tile.dtype, len(tile) // len(rows)
 
     def codegen(context, builder, sig, args):
-        t = cgutils.unpack_tuple(builder, args[1])
-        for r, p in enumerate(cgutils.unpack_tuple(builder, args[0])):
+        pointers, t = (cgutils.unpack_tuple(builder, a) for a in args)
+        for r in order(range(len(rows))):
             for q in range(n):
-                store_at(builder, p, ir.Constant(ir.IntType(64), q * v.lanes), t[r * n + q], v.dtype.bitwidth // 8)
+                offset = ir.Constant(ir.IntType(64), q * v.lanes)
+                store_at(builder, pointers[r], offset, t[r * n + q], v.dtype.bitwidth // 8)
         return context.get_dummy_value()
 
     return types.void(rows, tile), codegen
+
+
+@intrinsic
+def store_tile(tyctx, rows, tile):
+    """Row r of the tile to rows[r]; equal pointers must get equal rows."""
+    return _store_rows(iter, rows, tile)
+
+
+@intrinsic
+def store_tile_upwards(tyctx, rows, tile):
+    """As `store_tile`, the last row first: of rows that are stored to one place the first one stays."""
+    return _store_rows(reversed, rows, tile)
 
 
 def _element_by_element(operation, tile):

@@ -1,0 +1,216 @@
+"""What a trainer is: its settings, its optimizer's state, its file. `fastbp.base.trainer` trains it."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Self, get_type_hints
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastbp import checks
+from fastbp.base.network import BaseNetwork
+from fastbp.base.session import Session
+from fastbp.checks import FloatArray, check_count
+from fastbp.history import History
+from fastbp.io import checkpoint, safetensors
+from fastbp.losses import LOSSES
+from fastbp.optimizers import SGD, Optimizer, get_optimizer
+from fastbp.regularization import Regularization
+
+_DEFAULT_OPTIMIZER = SGD()
+
+
+def _truth(value: Any) -> bool:
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"shuffle must be True or False, got {value!r}")
+    return bool(value)
+
+
+# What may be changed between two updates, and how it is checked.
+_SETTERS: dict[str, Callable[[Any], Any]] = {
+    "optimizer": get_optimizer,
+    "batch_size": lambda value: check_count("batch_size", value),
+    "shuffle": _truth,
+    "threads": lambda value: None if value is None else check_count("threads", value),
+    "rng": checks.generator,
+}
+# What a session is made for: it is made anew where one of these changes.
+_SHAPE_THE_SESSION = frozenset({"optimizer", "threads", "regularization"})
+
+
+class TrainerState(ABC):
+    """Settings and state of a trainer; see `fastbp.base.trainer.BaseTrainer`."""
+
+    _states: tuple[FloatArray, ...] | None = None  # where the next session begins; None: zeros
+    _session: Session | None = None  # kept from call to call
+
+    def __init__(  # noqa: PLR0913 - hyper-parameters, each named where it is given
+        self,
+        network: BaseNetwork,
+        optimizer: str | Optimizer = _DEFAULT_OPTIMIZER,
+        batch_size: int = 32,
+        shuffle: bool = True,
+        threads: int | None = None,
+        rng: Any = None,
+        *,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        dropout: float = 0.0,
+        max_norm: float | None = None,
+        clip_value: float | None = None,
+        clip_norm: float | None = None,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        if not isinstance(network, BaseNetwork):
+            raise TypeError(f"network must be a Network, got {network!r}")
+        self.network = network
+        self._steps = np.zeros(1, np.int64)  # counted by whoever makes the updates, so that no interruption miscounts
+        self.epochs = 0
+        self.optimizer = get_optimizer(optimizer)
+        self.batch_size, self.shuffle, self.threads = batch_size, shuffle, threads
+        self.rng = rng
+        rules = Regularization(l1, l2, dropout, max_norm, clip_value, clip_norm, label_smoothing)
+        if rules.label_smoothing and network.loss_function != LOSSES["cross_entropy"]:
+            name = network.loss_function.name
+            raise ValueError(f"label_smoothing is for the loss 'cross_entropy', the network has {name!r}")
+        if rules.dropout:
+            rules = replace(rules, dropout_seed=int(self.rng.integers(2**32, dtype=np.uint32)))
+        self.regularization = rules
+        self.history = History()
+
+    # ------------------------------------------------------------------ what may be changed, and how
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "network" and "network" in vars(self):
+            raise AttributeError(f"network of a trainer cannot be changed; make a new {type(self).__name__}")
+        if name in _SETTERS:
+            value = _SETTERS[name](value)
+        if name in _SHAPE_THE_SESSION and name in vars(self):
+            # other numbers of one rule go on with its state, another rule begins anew
+            begins_anew = name == "optimizer" and self.optimizer.formula() is not value.formula()
+            states = None if begins_anew else self._current_states()
+            vars(self).update(_states=states, _session=None)
+        super().__setattr__(name, value)
+
+    @property
+    def steps(self) -> int:
+        """Updates made so far, over all fits."""
+        return int(self._steps[0])
+
+    @steps.setter
+    def steps(self, count: int) -> None:
+        self._steps[0] = check_count("steps", count, 0)
+
+    @property
+    def optimizer_state(self) -> tuple[FloatArray, ...]:
+        """The numbers that the optimizer keeps for each parameter: read-only arrays laid out as the parameters.
+
+        Assign a tuple of such arrays to change them.
+        """
+        states = self._current_states()
+        if states is None:
+            states = tuple(np.zeros_like(self.network.parameters) for _ in range(self.optimizer.states))
+        for state in states:
+            state.flags.writeable = False
+        return states
+
+    @optimizer_state.setter
+    def optimizer_state(self, states: Sequence[ArrayLike]) -> None:
+        parameters, count = self.network.parameters, self.optimizer.states
+        arrays = tuple(np.array(state, parameters.dtype) for state in states)
+        if len(arrays) != count or any(array.shape != parameters.shape for array in arrays):
+            found = ", ".join(str(array.shape) for array in arrays)
+            raise ValueError(f"optimizer_state has the shapes {found}, expected {count} of {parameters.shape}")
+        vars(self).update(_states=arrays, _session=None)
+
+    def _current_states(self) -> tuple[FloatArray, ...] | None:
+        return self._states if self._session is None else self._session.states()
+
+    def _opened(self) -> Session:
+        """The session, kept from call to call."""
+        session = self._session
+        if session is None:
+            session = self._open(self.optimizer_state)
+            vars(self).update(_states=None, _session=session)
+        return session
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_states": self._current_states(), "_session": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write network, optimizer and its state, schedule, random numbers, rules and history to one file.
+
+        It is in safetensors layout, and written as a whole or not at all. Callbacks are no part of it.
+        """
+        description = checkpoint.describe_network(self.network) | {"trainer": checkpoint.describe_trainer(self)}
+        arrays = self.network._named(self.network.parameters) | checkpoint.trainer_arrays(self)
+        safetensors.write(path, arrays, checkpoint.metadata_of(description))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], custom: Mapping[str, Any] | None = None) -> Self:
+        """Return the trainer that `save` wrote, its network as `network`: `fit` goes on as if it had not been away.
+
+        To the last bit, if it was saved between epochs: by `fastbp.callbacks.ModelCheckpoint`, or after a fit. The
+        epochs that remain are those planned less ``trainer.epochs``; `history` is that of the saved fit until the
+        next one, and the two can be added.
+
+        Parameters
+        ----------
+        path : path-like
+            The file; it is checked, and no code is loaded from it.
+        custom : mapping of str to objects
+            What is not fastbp's own: activations and losses by name, an optimizer by its class's name, a function that
+            gives the learning rate as "learning_rate".
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged, of a newer fastbp or of another library, holds no trainer, or `custom` lacks one.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from fastbp.reference import Network, Trainer
+        >>> trainer = Trainer(Network([1, 2], rng=0), "adam", rng=0)
+        >>> history = trainer.fit([[0.0], [1.0]], [0, 1], epochs=3)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     trainer.save(folder + "/run.safetensors")
+        ...     again = Trainer.load(folder + "/run.safetensors")
+        >>> history += again.fit([[0.0], [1.0]], [0, 1], epochs=10 - again.epochs)
+        >>> len(history.loss)
+        10
+        """
+        arrays, metadata = safetensors.read(path)
+        try:
+            reader = checkpoint.Reader(metadata, custom or {})
+            network: BaseNetwork = get_type_hints(cls)["network"]._from_file(reader, arrays)
+            if "trainer" not in reader:
+                raise ValueError("it holds a network and no trainer: read it by fastbp.load")
+            return cls._from_file(network, reader.part("trainer"), arrays)
+        except ValueError as error:
+            raise ValueError(f"{os.fspath(path)!r}: {error}") from None
+
+    @classmethod
+    def _from_file(cls, network: BaseNetwork, reader: checkpoint.Reader, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        threads = reader.get("threads", (int, type(None)))
+        trainer = cls(network, reader.optimizer(), reader.get("batch_size", int), reader.get("shuffle", bool), threads)
+        checkpoint.restore_trainer(trainer, reader, arrays)
+        return trainer
+
+    @abstractmethod
+    def _open(self, states: Sequence[FloatArray]) -> Session:
+        """Return a session of this network, optimizer and regularization that begins with these states."""
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({self.network!r}, optimizer={self.optimizer!r}, batch_size={self.batch_size}, "
+            f"shuffle={self.shuffle}, threads={self.threads}"
+            + "".join(f", {name}={value!r}" for name, value in self.regularization.active.items())
+            + ")"
+        )

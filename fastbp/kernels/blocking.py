@@ -1,0 +1,43 @@
+"""Every block size and threshold of the kernels, with its unit, the cache that it is for, and the measured reason."""
+
+from __future__ import annotations
+
+from fastbp.kernels.runtime.host import VECTOR_REGISTERS
+
+# ------------------------------------------------------------------ register tiles
+# Rows (samples) of the product's tile, two vectors wide: 10 x 2 sums, a row of two vectors and a broadcast fill 23 of
+# 32 registers, 6 x 2 fill 15 of 16. With 32 registers heights 6 to 12 reach 97 % of the FMA limit, 4 reaches 85 %, 14
+# spills (92 %): the last rows are divided such that no short tile is left over.
+MR_MAX, MR, MR_MIN = (10, 8, 6) if VECTOR_REGISTERS == 32 else (6, 6, 4)
+# Height of a gradient tile (inputs j), which is one vector of outputs i wide: 16 accumulators, one vector of δ and one
+# broadcast a take 18 of 32 registers. Remainders up to half a tile use GRAD_MR_HALF rows. Half the height at twice the
+# width is as fast, but the tile is transposed when it is stored and should be square.
+GRAD_MR = 16 if VECTOR_REGISTERS == 32 else 8
+GRAD_MR_HALF = GRAD_MR // 2
+# Outputs up to which a layer is skinny: rows of its gradient's tile.
+SKINNY = 4
+# Neurons that go through a row of x together where the weights are not packed.
+NEURONS = 8
+
+# ------------------------------------------------------------------ samples
+# Samples up to which forward reads the user's W and packs nothing.
+SMALL_BATCH = 8
+# Samples that go forward together where nothing is trained: for so many the weights are read once, whatever cache they
+# are in.
+INFERENCE_BLOCK = 256
+# Samples of a pass over δ and a in ∂C/∂w, after which the sums go to memory.
+SAMPLE_PASS = 512
+# Samples that go through all layers together where all weights take at most L2_WEIGHT_BYTES, half of an L2 of 1 MiB:
+# their a and δ fit beside them.
+L2_WEIGHT_BYTES, L2_SAMPLES = 1 << 19, 64
+
+# ------------------------------------------------------------------ weights
+# Inputs j of which an optimizer's formula gets a panel at a time: w, g and each state of 4 KiB, in L1.
+UPDATE_ROWS = 32
+# If the minibatch's inputs are more than COPY_ABOVE numbers, COPY_COLUMNS columns at a time are copied to a contiguous
+# buffer (128 KiB) that all vectors of i then read; the next tile is prefetched: 47.0 → 39.4 ms (512 samples,
+# 2048-2048, Zen 4).
+COPY_COLUMNS, COPY_ABOVE = 64, 1 << 17
+# Numbers of the gradient whose squares are summed in the network's dtype before they go to a float64 sum: float32 holds
+# the sum of so many squares to 1e-5.
+NORM_PART = 4096
