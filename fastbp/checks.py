@@ -17,8 +17,8 @@ from numpy.typing import DTypeLike, NDArray
 T = TypeVar("T")
 FloatArray = NDArray[np.floating[Any]]
 
-# Up to here one BLAS dot product is the cheapest test of finiteness; beyond, BLAS may wake its threads.
-_SMALL = 8192
+# Numbers up to which one BLAS dot product is the cheapest test of finiteness; beyond, BLAS may wake its threads.
+_DOT_LIMIT = 8192
 
 
 # ------------------------------------------------------------------ numbers and names
@@ -114,7 +114,7 @@ def samples(X: Any, n_features: int, dtype: np.dtype[Any], argument: str = "X") 
     array([[1., 2.],
            [3., 4.]], dtype=float32)
     """
-    if not _is_canonical(X, dtype):
+    if type(X) is not np.ndarray or X.dtype != dtype:
         X = _as_array(X, argument)
     if X.ndim == 1 and X.size == n_features:
         row = f"{argument}.reshape(1, -1)"
@@ -161,7 +161,9 @@ def targets(
            [0.]], dtype=float32)
     """
     n_samples, n_outputs = shape
-    if not _is_canonical(Y, dtype):
+    if type(Y) is np.ndarray and Y.dtype == np.int64 and n_classes == n_outputs and Y.shape == (n_samples,):
+        return _labels(Y, n_classes, argument)
+    if type(Y) is not np.ndarray or Y.dtype != dtype:
         Y = _as_array(Y, argument, hint=_label_hint(argument, n_classes))
     if Y.shape != shape and Y.shape != (n_samples,):
         expected = f"{shape} or integer labels ({n_samples},)" if n_classes else f"{shape}"
@@ -272,10 +274,6 @@ def generator(rng: Any) -> np.random.Generator:
         raise type(error)(f"rng is {rng!r}, expected what numpy.random.default_rng takes: {error}") from None
 
 
-def _is_canonical(value: Any, dtype: np.dtype[Any]) -> bool:
-    return type(value) is np.ndarray and value.dtype == dtype and value.flags.c_contiguous and value.flags.aligned
-
-
 def _as_array(value: Any, argument: str, hint: str = "") -> NDArray[Any]:
     """`value` as an array of real numbers of whatever type it has."""
     if hasattr(value, "toarray") and not isinstance(value, np.ndarray):
@@ -303,10 +301,14 @@ def _as_array(value: Any, argument: str, hint: str = "") -> NDArray[Any]:
 def _finite(array: NDArray[Any], dtype: np.dtype[Any], argument: str) -> FloatArray:
     """`array` in canonical form, every value finite."""
     result = array
-    if not _is_canonical(array, dtype):
+    flags = array.flags
+    if array.dtype != dtype or not (flags.c_contiguous and flags.aligned):
         with np.errstate(over="ignore"):
             result = np.require(array, dtype=dtype, requirements=["C", "A"])
-    if not _all_finite(result):
+    flat = result.reshape(-1)
+    # A sum of squares, or of all, is finite only if each number is; large finite ones may overflow it.
+    probe = flat.dot(flat) if flat.size <= _DOT_LIMIT else np.add.reduce(flat)
+    if not (math.isfinite(probe) or np.isfinite(flat).all()):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(result))[0])
         place = f"{argument}[{', '.join(map(str, where))}]"
         if np.isfinite(array[where]):
@@ -315,15 +317,13 @@ def _finite(array: NDArray[Any], dtype: np.dtype[Any], argument: str) -> FloatAr
     return result
 
 
-def _all_finite(array: FloatArray) -> bool:
-    if array.size <= _SMALL:
-        # The dot product of large finite values may overflow, so only a finite one settles it.
-        return math.isfinite(np.vdot(array, array)) or bool(np.isfinite(array).all())
-    with np.errstate(invalid="ignore"):
-        return math.isfinite(array.min()) and math.isfinite(array.max())
-
-
 def _labels(Y: NDArray[Any], n_classes: int, argument: str) -> NDArray[np.int64]:
+    labels = Y if Y.dtype == np.int64 and Y.flags.c_contiguous and Y.flags.aligned else None
+    if labels is not None:
+        # seen as unsigned numbers, negative labels are the largest
+        unsigned = labels.view(np.uint64)
+        if unsigned[unsigned.argmax()] < n_classes:
+            return labels
     for s in (int(Y.argmin()), int(Y.argmax())):
         if not 0 <= Y[s] < n_classes:
             raise ValueError(f"{argument}[{s}] is {Y[s]}, expected labels 0..{n_classes - 1}")

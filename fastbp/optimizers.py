@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, fields
-from typing import Any
+from typing import Any, ClassVar
 
 from fastbp import update_rules as rules
 from fastbp.checks import check_number, choose
@@ -36,11 +36,19 @@ class Optimizer:
 
     learning_rate: float | Callable[[int], float]
 
+    # Whether `hyper` depends on the step beside the learning rate.
+    _counts_steps: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         highs = HIGH if callable(self.learning_rate) else HIGH | {"learning_rate": math.inf}
         for name in [field.name for field in fields(self) if field.name in highs]:
             number = check_number(name, getattr(self, name), 0.0, highs[name], open_high=True)
             object.__setattr__(self, name, number)  # frozen: whatever kind of number came, h is of Python floats
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the numbers of every step are the same."""
+        return not (self._counts_steps or callable(self.learning_rate))
 
     @property
     def states(self) -> int:
@@ -98,6 +106,7 @@ class SGD(Optimizer):
     (0.53, (4.7,))
     """
 
+    _counts_steps: ClassVar[bool] = False
     learning_rate: float | Callable[[int], float] = 0.1
     _: KW_ONLY
     momentum: float = 0.0
@@ -142,6 +151,7 @@ class RMSProp(Optimizer):
         μ: u ← μ u + g / (√s + ε), w ← w − η u.
     """
 
+    _counts_steps: ClassVar[bool] = False
     learning_rate: float | Callable[[int], float] = 0.01
     _: KW_ONLY
     rho: float = 0.99
@@ -168,6 +178,7 @@ class Adagrad(Optimizer):
         ε, added to the root.
     """
 
+    _counts_steps: ClassVar[bool] = False
     learning_rate: float | Callable[[int], float] = 0.01
     _: KW_ONLY
     eps: float = 1e-10
@@ -280,6 +291,7 @@ class Lion(Optimizer):
         β₁ and β₂, the shares of the running mean in the direction of a step and in the next running mean.
     """
 
+    _counts_steps: ClassVar[bool] = False
     learning_rate: float | Callable[[int], float] = 1e-4
     _: KW_ONLY
     beta1: float = 0.9

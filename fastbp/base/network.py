@@ -10,6 +10,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Self
 
@@ -135,24 +136,24 @@ class BaseNetwork(ABC):
         """The vectors b of layers 1..L, of shape (n_l,): views into `parameters`."""
         return self._biases
 
-    @property
+    @cached_property
     def logits_form(self) -> Pair | None:
         """Cost and δ^L straight from z^L, where the loss has such a form for the output activation."""
         return self.loss_function.logits.get(self.activations[-1].name)
 
-    @property
+    @cached_property
     def n_classes(self) -> int:
         """How many classes integer labels may name; 0 if the loss takes no labels."""
         if not self.loss_function.labels:
             return 0
         return 2 if self.is_binary else self.sizes[-1]
 
-    @property
+    @cached_property
     def classifies(self) -> bool:
         """Whether `predict` returns labels: the loss takes labels, or the output is softmax."""
         return self.n_classes > 0 or self.activations[-1] == SOFTMAX
 
-    @property
+    @cached_property
     def threshold(self) -> float:
         """Beyond this a lone output means label 1: where the labels 0 and 1 cost the same, ½ or 0."""
         cost = self.loss_function.cost
@@ -211,7 +212,9 @@ class BaseNetwork(ABC):
         X = checks.samples(X, self.sizes[0], self.dtype, names[0])
         shape = (X.shape[0], self.sizes[-1])
         Y = checks.targets(Y, shape, self.n_classes, self.dtype, names[1])
-        return X, Y, checks.sample_weights(sample_weight, X.shape[0], self.dtype)
+        if sample_weight is not None:
+            sample_weight = checks.sample_weights(sample_weight, X.shape[0], self.dtype)
+        return X, Y, sample_weight
 
     def decide(self, a: FloatArray) -> NDArray[np.int64]:
         """Return the label that each row of outputs stands for."""
@@ -326,7 +329,7 @@ class BaseNetwork(ABC):
             f"loss={self.loss_function.name!r}, dtype={self.dtype.name!r})"
         )
 
-    @property
+    @cached_property
     def is_binary(self) -> bool:
         """Whether a lone output stands for the labels 0 and 1."""
         return self.loss_function.labels and self.sizes[-1] == 1 and self.activations[-1] != SOFTMAX

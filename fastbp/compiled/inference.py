@@ -23,12 +23,6 @@ from fastbp.kernels.small_batch import forward_small_batch
 _PARALLEL_FLOP = 1e8
 
 
-def data_fields(workspace: Workspace, X: FloatArray, Y: Targets | None, weight: FloatArray | None) -> None:
-    """Let the workspace point to the data; it keeps the arrays."""
-    labels = Y is not None and Y.ndim == 1
-    workspace.point(x=X, targets=None if labels else Y, labels=Y if labels else None, sample_weight=weight)
-
-
 def loss_fields(workspace: Workspace, network: BaseNetwork) -> None:
     """Give the workspace the loss, and how labels are counted."""
     workspace.put(
@@ -64,6 +58,7 @@ class Inference:
         self._plan = workspace_of(network, training=evaluates)
         self._work = work(network.sizes)
         self._workspace = Workspace()
+        self._workspace.point(w=panels.w)
         self._capacity = self._threads = 0
         if evaluates:
             loss_fields(self._workspace, network)
@@ -81,9 +76,8 @@ class Inference:
     def run(self, X: FloatArray, Y: Targets | None, weight: FloatArray | None, out: FloatArray) -> NDArray[np.int64]:
         """a^L, or costs, of each row of X into `out`; which labels are correct."""
         n = X.shape[0]
-        self._panels.refresh(self._network.parameters)
-        self._workspace.point(w=self._panels.w)
-        data_fields(self._workspace, X, Y, weight)
+        self._panels.refresh()
+        self._workspace.point_to_data(X, Y, weight)
         correct = np.empty(n if self._evaluates else 0, np.int64)
         blocks = -(-n // INFERENCE_BLOCK)
         wanted = min(blocks, available(None)) if self._work * n > _PARALLEL_FLOP else 1
@@ -104,29 +98,21 @@ class Bound:
         self._network = network
         plan = workspace_of(network, training=False)
         self._place = plan.place
-        self.panels = Panels(plan)
-        self._lock = threading.RLock()
+        self.panels = Panels(plan, network.parameters)
+        self.lock = threading.RLock()
         self._outputs: Inference | None = None
         self._costs: Inference | None = None
-
-    def __enter__(self) -> Bound:
-        """Have the panels and buffers alone: other Python threads wait."""
-        self._lock.acquire()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._lock.release()
 
     @contextmanager
     def _alone(self) -> Iterator[Bound]:
         """Yield this object, or another one for once where a Python thread is at work with this one."""
-        if not self._lock.acquire(blocking=False):
+        if not self.lock.acquire(blocking=False):
             yield Bound(self._network)
             return
         try:
             yield self
         finally:
-            self._lock.release()
+            self.lock.release()
 
     def outputs(self, X: FloatArray) -> FloatArray:
         """a^L (n_samples, n_L)."""

@@ -18,8 +18,9 @@ from fastbp.base.network import BaseNetwork, Canonical
 from fastbp.base.session import ChunkResult
 from fastbp.checks import FloatArray
 from fastbp.compiled.formulas import rules_address, update_address
-from fastbp.compiled.inference import Bound, data_fields, loss_fields
+from fastbp.compiled.inference import Bound, loss_fields
 from fastbp.compiled.workspace import Workspace, address, aligned, padded_ld, work, workspace_of
+from fastbp.kernels.blocking import SAMPLE_PASS
 from fastbp.kernels.epoch import TRAIN
 from fastbp.kernels.gradient import OPTIMIZER, SGD, STORE
 from fastbp.kernels.runtime.threads import ThreadTuner, available, numba_threads
@@ -27,7 +28,7 @@ from fastbp.kernels.tiles.packing import pack_parameters, unpack_parameters
 from fastbp.optimizers import Optimizer
 from fastbp.regularization import Regularization
 
-# Rows of X a multiple of this many bytes apart put a column of a minibatch on few cache sets: X is copied once, padded.
+# Rows of X a multiple of this many bytes apart map a column of a minibatch to few cache sets: X is copied, padded.
 _BAD_STRIDE = 1024
 _BAD_STRIDE_ROWS = 64
 
@@ -69,7 +70,10 @@ class Session:
         self._tuners: dict[int, ThreadTuner] = {}
         self._capacity = self._batch_size = 0
         self._data: Canonical | None = None
-        self._steady: tuple[tuple[float, ...], FloatArray] | None = None
+        self._kept: FloatArray | None = None  # X as the kernels read it
+        self._row_length = 0
+        self._constant = optimizer is None or optimizer.is_constant
+        self._steady = np.zeros((0, 1), network.dtype)
         self._steps, self._result = steps, np.zeros(3)
         self._norm_rules = regularization.clip_norm is not None or regularization.max_norm is not None
         self._state = aligned(max(1, len(states)) * self._plan.n_panels, network.dtype)
@@ -77,6 +81,8 @@ class Session:
         for own, state in zip(self._states, states, strict=True):
             pack_parameters(own, own[:0], state, *self._plan.place)
         self._workspace = Workspace()
+        bound.panels.for_training()
+        self._workspace.point(w=bound.panels.w, w_t=bound.panels.w_t)
         self._workspace.point(steps=steps, result=self._result, state=self._state)
         self._workspace.put(state_stride=self._plan.n_panels)
         loss_fields(self._workspace, network)
@@ -89,15 +95,16 @@ class Session:
         weight_rules, bias_rules = (rules.gradient_rules(biases=biases) for biases in (False, True))
         stores = optimizer is None or rules.clip_norm is not None
         in_registers = optimizer is not None and optimizer.is_plain_sgd and not (stores or weight_rules)
+        self._epilogue = STORE if stores else SGD if in_registers else OPTIMIZER
         workspace.point(
             weight_numbers=np.array([*weight_rules.values()], dtype),
             bias_numbers=np.array([*bias_rules.values()], dtype),
-            g=aligned(self._plan.n_panels if stores else 0, dtype),
+            g=aligned(0, dtype),
         )
         workspace.put(
             weight_rules=rules_address(tuple(weight_rules), dtype),
             bias_rules=rules_address(tuple(bias_rules), dtype),
-            epilogue=STORE if stores else SGD if in_registers else OPTIMIZER,
+            epilogue=self._epilogue,
             update=0 if optimizer is None or in_registers else update_address(optimizer, dtype),
             clip_norm=rules.clip_norm or 0.0,
             max_norm=rules.max_norm or 0.0,
@@ -109,21 +116,17 @@ class Session:
         )
 
     def __enter__(self) -> Self:
-        self._bound.__enter__()
-        panels = self._bound.panels
-        panels.for_training()
-        panels.refresh(self._network.parameters)
-        self._workspace.point(w=panels.w, w_t=panels.w_t)
+        self._bound.lock.acquire()  # other Python threads wait, or predict with panels of their own
+        self._bound.panels.refresh()
         return self
 
     def __exit__(self, *error: object) -> None:
         try:
             if self._optimizer is not None:
-                self._bound.panels.sync(self._network.parameters)
+                self._bound.panels.sync()
         finally:
-            self._data = None
-            self._workspace.point(x=None, targets=None, labels=None, sample_weight=None)
-            self._bound.__exit__(*error)
+            self._data = self._kept = None
+            self._bound.lock.release()
 
     # ------------------------------------------------------------------ training
     def run(self, data: Canonical, rows: NDArray[np.int64], batch_size: int) -> ChunkResult:
@@ -159,7 +162,10 @@ class Session:
             self._workspace.point(**self._plan.buffers(batch_size, self._threads, training=True))
             self._workspace.put(scratch_per_thread=self._plan.scratch_per_thread(batch_size))
             self._layers = self._plan.layers_for(batch_size)
-            self._layers_at = address(self._layers)
+            self._layers_at, self._row_length = address(self._layers), 0
+            stores = self._epilogue == STORE or (self._epilogue == OPTIMIZER and batch_size > SAMPLE_PASS)
+            if stores and not len(self._workspace.array("g")):
+                self._workspace.point(g=aligned(self._plan.n_panels, self._network.dtype))
         if batch_size != self._batch_size:
             self._batch_size = batch_size
             self._workspace.put(sample_block=self._plan.sample_block(batch_size))
@@ -170,23 +176,22 @@ class Session:
     def _take(self, data: Canonical, batch_size: int) -> None:
         """Let the workspace point to the data."""
         X, Y, weight = data
-        spread = _spread(X) if batch_size >= _BAD_STRIDE_ROWS else X
-        self._layers[0]["ld_in"] = spread.strides[0] // spread.itemsize
-        data_fields(self._workspace, spread, Y, weight)
-        self._data = data
+        spread = X if X.strides[0] % _BAD_STRIDE or batch_size < _BAD_STRIDE_ROWS else _spread(X)
+        row_length = spread.strides[0] // spread.itemsize
+        if row_length != self._row_length:
+            self._layers[0]["ld_in"] = self._row_length = row_length
+        self._workspace.point_to_data(spread, Y, weight)
+        self._data, self._kept = data, spread
 
     def _hyper(self, n_steps: int) -> FloatArray:
         """The optimizer's numbers at each of the steps, (n_steps, H)."""
         optimizer, step = self._optimizer, int(self._steps[0])
-        if optimizer is None:
-            return np.zeros((n_steps, 1), self._network.dtype)
-        first = optimizer.hyper(step)
-        if n_steps > 1 and (callable(optimizer.learning_rate) or optimizer.hyper(step + n_steps - 1) != first):
+        if optimizer is not None and not self._constant:
             return np.array([optimizer.hyper(step + k) for k in range(n_steps)], self._network.dtype)
-        # what depends on the step changes in one direction: so it does not change
-        if self._steady is None or self._steady[0] != first or len(self._steady[1]) < n_steps:
-            self._steady = first, np.full((n_steps, len(first)), first, self._network.dtype)
-        return self._steady[1][:n_steps]
+        if len(self._steady) < n_steps:
+            numbers = (0.0,) if optimizer is None else optimizer.hyper(0)
+            self._steady = np.full((n_steps, len(numbers)), numbers, self._network.dtype)
+        return self._steady[:n_steps]
 
     # ------------------------------------------------------------------ what can be read
     def states(self) -> tuple[FloatArray, ...]:
@@ -204,8 +209,8 @@ class Session:
 
 
 def _spread(X: FloatArray) -> FloatArray:
-    """X, or a copy with padded rows if its row stride maps a column to few cache sets. Mapped files are not copied."""
-    if X.strides[0] % _BAD_STRIDE or _is_mapped(X):
+    """A copy of X with padded rows; X itself if it is a mapped file."""
+    if _is_mapped(X):
         return X
     copy = np.empty((X.shape[0], padded_ld(X.shape[1], X.dtype)), X.dtype)
     copy[:, : X.shape[1]] = X

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numba import get_num_threads, prange
 
-from fastbp.kernels.gradient import store_inputs
+from fastbp.kernels.blocking import SAMPLE_PASS
+from fastbp.kernels.gradient import CONTINUED, NEW, gradient_panel
 from fastbp.kernels.runtime.jit import entry
 from fastbp.kernels.tiles.gemm import gemm
 from fastbp.kernels.tiles.packing import pack, pack_transposed, padded, panel_width, unpack
@@ -66,11 +67,12 @@ def gradient_arrays(dW, db, delta, x):
     rows[:, :n_out] = delta
     threads = get_num_threads()
     for t in prange(threads):
-        for i in range(np.int64(t) * lanes, n_out, threads * lanes):
-            p = i // (2 * lanes) * (2 * lanes)
-            to, d = pointer(g) + (p * n_in + i - p), pointer(rows) + i
-            width = panel_width(n_out - p, lanes)
-            store_inputs(to, width, pointer(x), 1, pointer(index), n_in, d, ld, m, 0, n_in)
+        for p in range(np.int64(t) * 2 * lanes, n_out, threads * 2 * lanes):
+            to, d, width = pointer(g) + p * n_in, pointer(rows) + p, panel_width(n_out - p, lanes)
+            for s0 in range(0, m, SAMPLE_PASS):
+                kind = np.int64(NEW if s0 == 0 else CONTINUED)
+                s1, a, o = min(m, s0 + SAMPLE_PASS), pointer(x), pointer(index)
+                gradient_panel(to, width, a, np.int64(1), o, n_in, d, ld, s0, s1, np.int64(0), n_in, kind)
     unpack(pointer(dW), pointer(g), n_out, n_in)
     for i in range(n_out):
         db[i] = 0

@@ -9,11 +9,12 @@ from fastbp.kernels.runtime.host import VECTOR_REGISTERS
 # 32 registers, 6 x 2 fill 15 of 16. With 32 registers heights 6 to 12 reach 97 % of the FMA limit, 4 reaches 85 %, 14
 # spills (92 %): the last rows are divided such that no short tile is left over.
 MR_MAX, MR, MR_MIN = (10, 8, 6) if VECTOR_REGISTERS == 32 else (6, 6, 4)
-# Height of a gradient tile (inputs j), which is one vector of outputs i wide: 16 accumulators, one vector of δ and one
-# broadcast a take 18 of 32 registers. Remainders up to half a tile use GRAD_MR_HALF rows. Half the height at twice the
-# width is as fast, but the tile is transposed when it is stored and should be square.
-GRAD_MR = 16 if VECTOR_REGISTERS == 32 else 8
-GRAD_MR_HALF = GRAD_MR // 2
+# Inputs j and vectors of outputs i of a gradient tile. With 32 registers 16 x 1: 16 sums, a vector of δ and a broadcast
+# of a take 18 of them; half the height at twice the width is as fast, but the tile is transposed when it is stored and
+# should be square. With 16 registers 6 x 2: 12 sums, 8 loads for 12 multiply-adds, where 8 x 1 takes 9 for 8 and has
+# only 8 sums in flight. The last tile of a block is GRAD_MR_LOW high where that is enough. A thread's share is whole
+# units: tiles, and squares of both dtypes to transpose.
+GRAD_MR, GRAD_VECTORS, GRAD_MR_LOW, GRAD_UNIT = (16, 1, 8, 16) if VECTOR_REGISTERS == 32 else (6, 2, 4, 24)
 # Outputs up to which a layer is skinny: rows of its gradient's tile.
 SKINNY = 4
 # Neurons that go through a row of x together where the weights are not packed.
@@ -32,12 +33,15 @@ SAMPLE_PASS = 512
 L2_WEIGHT_BYTES, L2_SAMPLES = 1 << 19, 64
 
 # ------------------------------------------------------------------ weights
-# Inputs j of which an optimizer's formula gets a panel at a time: w, g and each state of 4 KiB, in L1.
-UPDATE_ROWS = 32
-# If the minibatch's inputs are more than COPY_ABOVE numbers, COPY_COLUMNS columns at a time are copied to a contiguous
-# buffer (128 KiB) that all vectors of i then read; the next tile is prefetched: 47.0 → 39.4 ms (512 samples,
-# 2048-2048, Zen 4).
-COPY_COLUMNS, COPY_ABOVE = 64, 1 << 17
+# Inputs j of which an optimizer's formula gets a panel at a time: w, g and each state of 4 KiB (1.5 KiB with 16
+# registers), in L1.
+UPDATE_ROWS = 32 if VECTOR_REGISTERS == 32 else 24
+# Inputs of a layer that are copied together for its gradient, tile by tile, and from how many numbers, samples and
+# outputs on. With 32 registers all vectors of i pass over the copy of 128 KiB: 47.0 → 39.4 ms with the next tile
+# prefetched where the inputs are FAR (512 samples, 2048-2048, Zen 4).
+COPY_COLUMNS, COPY_ABOVE = (64, 1 << 17) if VECTOR_REGISTERS == 32 else (24, 0)
+COPY_SAMPLES, COPY_OUTPUTS = (1, 1) if VECTOR_REGISTERS == 32 else (24, 32)
+FAR = 1 << 17
 # Numbers of the gradient whose squares are summed in the network's dtype before they go to a float64 sum: float32 holds
 # the sum of so many squares to 1e-5.
 NORM_PART = 4096

@@ -1,131 +1,140 @@
 """Gradient: ∂C/∂w_ij = Σ_s δ_si a_sj, ∂C/∂b_i = Σ_s δ_si, and what becomes of it.
 
-Three endings: DESCEND, w_ij ← w_ij − η ∂C/∂w_ij from registers, nothing stored; UPDATE, any other optimizer's formula
-on a block that lies in L1; STORE, for those who need the whole gradient. δ (n_samples, n_out), a (n_samples, n_in).
-For DESCEND δ comes times −η: backpropagation is linear in δ^L, so one multiplication at the output does for all layers,
-and an addition is left, for which the CPU has other units than for the tiles' multiply-adds.
+    1. passes over samples s   each adds its sums to those of the passes before
+    2. blocks of inputs j      a_sj of a block copied close together, tile by tile (L1), where that pays
+    3. panels of outputs i     δ_si of a pass, two vectors wide (L2)
+    4. tiles of inputs j       w_ij or ∂C/∂w_ij (L1)
+    5. samples s               one rank-1 update of a tile in registers
+
+Shapes: δ (n_samples, n_out), a (n_samples, n_in). Three epilogues: SGD, w_ij ← w_ij − η ∂C/∂w_ij, nothing stored;
+OPTIMIZER, any other formula on a part of a panel that lies in L1; STORE, for those who need the whole gradient.
+
+For SGD, δ^L is multiplied by −η once. Backpropagation is linear in δ^L, so every δ carries the factor, and the tile's
+sum only has to be added to w. That addition does not compete with the multiply-adds for a port.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from fastbp.kernels.blocking import COPY_ABOVE, COPY_COLUMNS, GRAD_MR, GRAD_MR_HALF, SAMPLE_PASS, UPDATE_ROWS
+from fastbp.kernels.blocking import (
+    COPY_ABOVE,
+    COPY_COLUMNS,
+    COPY_OUTPUTS,
+    COPY_SAMPLES,
+    FAR,
+    GRAD_MR,
+    GRAD_MR_LOW,
+    GRAD_UNIT,
+    GRAD_VECTORS,
+    SAMPLE_PASS,
+    UPDATE_ROWS,
+)
 from fastbp.kernels.formulas import call_rules, call_update
 from fastbp.kernels.runtime.jit import inlined, inner
 from fastbp.kernels.tiles.packing import padded, panel_width, prefetch_transposed, store_transposed
 from fastbp.kernels.tiles.skinny import gradient_skinny
-from fastbp.kernels.tiles.tile import load_tile, prefetch, prefetch_rows, rank1, rows_of, store_tile, tile_add, tile_of
+from fastbp.kernels.tiles.tile import (
+    load_tile,
+    prefetch,
+    prefetch_rows,
+    rank1,
+    row_vectors_like,
+    rows_of,
+    square_rows,
+    store_tile,
+    tile_add,
+    tile_of,
+)
 from fastbp.kernels.vectors.memory import lanes_in, load, load_first, store, zero_in
 from fastbp.kernels.vectors.simd import no_unroll, splat
 
 SGD, OPTIMIZER, STORE = 0, 1, 2
+# What becomes of a tile's sums: stored; begun with what earlier passes stored; added to weights.
+NEW, CONTINUED, ADDED = 0, 1, 2
 
 
+# ------------------------------------------------------------------ 5. samples
 @inlined
-def gradient_tile(columns, index, ldx, delta, ld, s0, s1, start, prefetch_offsets):
-    """start + Σ_s δ_si a_sj for samples [s0, s1), the inputs j of `columns` and one vector of i."""
+def tile_sums(columns, index, ldx, delta, ld, s0, s1, start, row, prefetch_offsets):
+    """start + Σ_s δ_si a_sj for samples [s0, s1), the inputs j of `columns` and the outputs i of a `row` of vectors."""
     t = start
     for s in range(s0, s1):
         no_unroll()
         prefetch(delta + s * ld, prefetch_offsets)
-        t = rank1(t, columns, index[s] * ldx, (load(delta, s * ld),))
+        t = rank1(t, columns, index[s] * ldx, row_vectors_like(delta + s * ld, row))
     return t
 
 
-# ------------------------------------------------------------------ w_ij ← w_ij − η ∂C/∂w_ij
 @inlined
-def sgd_tile(ws, layer, w, columns, index, ldx, s0, s1, i, j, count, last, prefetch_offsets):
-    """w_ij ← w_ij − η Σ_s δ_si a_sj for samples [s0, s1), one vector of i and `count` inputs from j on; −η is in δ.
+def gradient_tile(g, columns, index, ldx, delta, ld, s0, s1, row, kind, prefetch_offsets):
+    """The sums of one tile, to the rows `g`; returns what was stored."""
+    t = tile_of(row, columns)
+    if kind == CONTINUED:
+        t = load_tile(g, t)
+    t = tile_sums(columns, index, ldx, delta, ld, s0, s1, t, row, prefetch_offsets)
+    if kind == ADDED:
+        t = tile_add(t, load_tile(g, t))
+    store_tile(g, t)
+    return t
 
-    `count` is int64 also where it is TALL: a literal would be compiled for apart.
+
+# ------------------------------------------------------------------ 4. tiles of inputs
+@inner
+def gradient_columns(g, width, x, tile_stride, index, ldx, delta, ld, s0, s1, j0, j1, row, kind):
+    """g[j - j0, i] from the sums Σ_s δ_si a_sj for j in [j0, j1) and the outputs i of a `row` of vectors.
+
+    Rows of g are `width` apart; the tile's inputs from j on lie at x[j * tile_stride].
     """
-    delta, zero = ws.delta + (layer.outputs + i), splat(zero_in(ws.w))
-    g = gradient_tile(columns, index, ldx, delta, layer.ld, s0, s1, tile_of((zero,), columns), prefetch_offsets)
-    w_ij = tile_add(g, load_tile(w, g))
-    store_tile(w, w_ij)
-    if last:
-        depth = padded(layer.n_out, lanes_in(ws.w))
-        store_transposed(ws.w_t + layer.w_t, depth, layer.n_in, i, j, w_ij, count)
-
-
-@inner
-def sgd_far(ws, layer, x, index, ldx, s0, s1, i, j, w, width, last):
-    """A whole tile whose weights are in no cache near: asked for now, they are there when the sum is."""
-    columns, rows = rows_of(x, 1, GRAD_MR - 1, GRAD_MR), rows_of(w, width, GRAD_MR - 1, GRAD_MR)
-    lanes = lanes_in(ws.w)
-    prefetch_rows(rows)
-    if last:
-        prefetch_transposed(ws.w_t + layer.w_t, padded(layer.n_out, lanes), layer.n_in, i, j, rows)
-    sgd_tile(ws, layer, rows, columns, index, ldx, s0, s1, i, j, np.int64(GRAD_MR), last, (lanes,))
-
-
-@inner
-def sgd_inputs(ws, layer, x, tile_stride, index, ldx, s0, s1, i, j0, j1, last, far):
-    """w_ij ← w_ij − η Σ_s δ_si a_sj for samples [s0, s1), one vector of i and j in [j0, j1).
-
-    The tile's inputs from j on lie at x[j * apart].
-    """
-    lanes = lanes_in(ws.w)
-    p = i // (2 * lanes) * (2 * lanes)
-    width = panel_width(layer.n_out - p, lanes)
-    w, whole = ws.w + (layer.weights + p * layer.n_in + i - p), j0 + (j1 - j0) // GRAD_MR * GRAD_MR
-    if far:
-        for j in range(j0, whole, GRAD_MR):
-            a, to = x + j * tile_stride, w + j * width
-            sgd_far(ws, layer, a, index, ldx, s0, s1, i, j, to, width, last)
-    else:
-        for j in range(j0, whole, GRAD_MR):
-            columns = rows_of(x + j * tile_stride, 1, GRAD_MR - 1, GRAD_MR)
-            rows = rows_of(w + j * width, width, GRAD_MR - 1, GRAD_MR)
-            sgd_tile(ws, layer, rows, columns, index, ldx, s0, s1, i, j, np.int64(GRAD_MR), last, ())
-    a, to, left = x + whole * tile_stride, w + whole * width, j1 - 1 - whole
-    if left >= GRAD_MR_HALF:
-        columns, rows = rows_of(a, 1, left, GRAD_MR), rows_of(to, width, left, GRAD_MR)
-        sgd_tile(ws, layer, rows, columns, index, ldx, s0, s1, i, whole, left + 1, last, ())
-    elif left >= 0:
-        columns, rows = rows_of(a, 1, left, GRAD_MR_HALF), rows_of(to, width, left, GRAD_MR_HALF)
-        sgd_tile(ws, layer, rows, columns, index, ldx, s0, s1, i, whole, left + 1, last, ())
-
-
-# ------------------------------------------------------------------ the gradient stored, or followed by a formula
-@inlined
-def store_sums_of(g, columns, index, ldx, delta, ld, s0, s1):
-    """g[j, i] = Σ_s δ_si a_sj for samples [s0, s1), added to what is there where s0 > 0."""
-    start = tile_of((splat(zero_in(delta)),), columns)
-    if s0 > 0:
-        start = load_tile(g, start)
-    store_tile(g, gradient_tile(columns, index, ldx, delta, ld, s0, s1, start, ()))
-
-
-@inner
-def store_inputs(g, width, x, tile_stride, index, ldx, delta, ld, m, j0, j1):
-    """g[j - j0, i] = Σ_s δ_si a_sj for one vector of i and j in [j0, j1), a row of g `width` long."""
-    for s0 in range(0, m, SAMPLE_PASS):
-        s1 = min(m, s0 + SAMPLE_PASS)
-        for j in range(j0, j1, GRAD_MR):
-            a, to, left = x + j * tile_stride, g + (j - j0) * width, j1 - 1 - j
-            if left >= GRAD_MR_HALF:
-                columns, rows = rows_of(a, 1, left, GRAD_MR), rows_of(to, width, left, GRAD_MR)
-                store_sums_of(rows, columns, index, ldx, delta, ld, s0, s1)
-            else:
-                columns, rows = rows_of(a, 1, left, GRAD_MR_HALF), rows_of(to, width, left, GRAD_MR_HALF)
-                store_sums_of(rows, columns, index, ldx, delta, ld, s0, s1)
-
-
-@inner
-def repack_transposed(ws, layer, p, j0, j1):
-    """What backward reads of one panel of i and j in [j0, j1), from the panel."""
-    lanes, zero = lanes_in(ws.w), splat(zero_in(ws.w))
-    w_t, depth = ws.w_t + layer.w_t, padded(layer.n_out, lanes)
-    width = panel_width(layer.n_out - p, lanes)
     for j in range(j0, j1, GRAD_MR):
-        for i in range(0, width, lanes):
-            w = ws.w + (layer.weights + p * layer.n_in + j * width + i)
-            rows = rows_of(w, width, j1 - 1 - j, GRAD_MR)
-            store_transposed(w_t, depth, layer.n_in, p + i, j, load_tile(rows, tile_of((zero,), rows)), j1 - j)
+        a, to, left = x + j * tile_stride, g + (j - j0) * width, j1 - 1 - j
+        if left >= GRAD_MR_LOW:
+            columns, rows = rows_of(a, 1, left, GRAD_MR), rows_of(to, width, left, GRAD_MR)
+            gradient_tile(rows, columns, index, ldx, delta, ld, s0, s1, row, kind, ())
+        else:
+            columns, rows = rows_of(a, 1, left, GRAD_MR_LOW), rows_of(to, width, left, GRAD_MR_LOW)
+            gradient_tile(rows, columns, index, ldx, delta, ld, s0, s1, row, kind, ())
 
 
+@inner
+def sgd_square(ws, layer, g, columns, index, ldx, delta, ld, s0, s1, row, i, j, count, transposes):
+    """A tile that is added to weights and transposed while it is in registers; `count` of its inputs are there."""
+    t = gradient_tile(g, columns, index, ldx, delta, ld, s0, s1, row, ADDED, ())
+    if transposes:
+        store_transposed(ws.w_t + layer.w_t, padded(layer.n_out, lanes_in(ws.w)), layer.n_in, i, j, t, count)
+
+
+@inner
+def sgd_far(ws, layer, g, columns, index, ldx, delta, ld, s0, s1, row, i, j, count, transposes):
+    """As `sgd_square`, for weights that are in no near cache: asked for now, they are there when the sum is."""
+    lanes = lanes_in(ws.w)
+    depth = padded(layer.n_out, lanes)
+    prefetch_rows(g)
+    if transposes:
+        prefetch_transposed(ws.w_t + layer.w_t, depth, layer.n_in, i, j, g)
+    t = gradient_tile(g, columns, index, ldx, delta, ld, s0, s1, row, ADDED, (lanes,))
+    if transposes:
+        store_transposed(ws.w_t + layer.w_t, depth, layer.n_in, i, j, t, count)
+
+
+@inner
+def sgd_columns(ws, layer, w, width, x, tile_stride, index, ldx, delta, ld, s0, s1, i, j0, j1, transposes, far):
+    """w_ij ← w_ij − η Σ_s δ_si a_sj for one vector of i and j in [j0, j1), in squares."""
+    row = (splat(zero_in(ws.w)),)
+    for j in range(j0, j1, GRAD_MR):
+        a, to, left = x + j * tile_stride, w + (j - j0) * width, j1 - 1 - j
+        if left >= GRAD_MR_LOW:
+            columns, rows = rows_of(a, 1, left, GRAD_MR), rows_of(to, width, left, GRAD_MR)
+            if far and left >= GRAD_MR:
+                sgd_far(ws, layer, rows, columns, index, ldx, delta, ld, s0, s1, row, i, j, left + 1, transposes)
+            else:
+                sgd_square(ws, layer, rows, columns, index, ldx, delta, ld, s0, s1, row, i, j, left + 1, transposes)
+        else:
+            columns, rows = rows_of(a, 1, left, GRAD_MR_LOW), rows_of(to, width, left, GRAD_MR_LOW)
+            sgd_square(ws, layer, rows, columns, index, ldx, delta, ld, s0, s1, row, i, j, left + 1, transposes)
+
+
+# ------------------------------------------------------------------ 3. panels of outputs
 @inner
 def apply_update(ws, g, o, n, h):
     """The rules of the gradient g of the n weights from w[o] on, and for OPTIMIZER the update."""
@@ -136,24 +145,145 @@ def apply_update(ws, g, o, n, h):
 
 
 @inner
-def store_or_update(ws, layer, x, tile_stride, index, ldx, m, j0, j1, h, scratch):
-    """The gradient of all i and j in [j0, j1), a part of a panel at a time: stored, or followed by the formula."""
-    lanes = lanes_in(ws.w)
-    for p in range(0, layer.n_out, 2 * lanes):
-        width = panel_width(layer.n_out - p, lanes)
-        for part in range(j0, j1, UPDATE_ROWS):
-            end = min(j1, part + UPDATE_ROWS)
-            o, n, g = layer.weights + p * layer.n_in + part * width, (end - part) * width, scratch
-            if ws.epilogue == STORE:
-                g = ws.g + o
-            for i in range(0, width, lanes):
-                delta = ws.delta + (layer.outputs + p + i)
-                store_inputs(g + i, width, x, tile_stride, index, ldx, delta, layer.ld, m, part, end)
-            apply_update(ws, g, o, n, h)
+def repack_transposed(ws, layer, p, j0, j1):
+    """What backward reads of one panel of i and j in [j0, j1), from the panel."""
+    lanes, zero = lanes_in(ws.w), splat(zero_in(ws.w))
+    w_t, depth = ws.w_t + layer.w_t, padded(layer.n_out, lanes)
+    width = panel_width(layer.n_out - p, lanes)
+    for j in range(j0, j1, lanes):
+        for i in range(0, width, lanes):
+            w = ws.w + (layer.weights + p * layer.n_in + j * width + i)
+            rows = square_rows(w, width, j1 - 1 - j)
+            store_transposed(w_t, depth, layer.n_in, p + i, j, load_tile(rows, tile_of((zero,), rows)), j1 - j)
+
+
+@inner
+def gradient_panel(g, width, x, tile_stride, index, ldx, delta, ld, s0, s1, j0, j1, kind):
+    """g[j - j0, i] for j in [j0, j1) and all i of a panel `width` wide."""
+    lanes, zero = lanes_in(g), splat(zero_in(g))
+    if GRAD_VECTORS == 2 and width > lanes:
+        gradient_columns(g, width, x, tile_stride, index, ldx, delta, ld, s0, s1, j0, j1, (zero, zero), kind)
+    else:
+        for v in range(0, width, lanes):
+            gradient_columns(g + v, width, x, tile_stride, index, ldx, delta + v, ld, s0, s1, j0, j1, (zero,), kind)
+
+
+@inner
+def sgd_panel(ws, layer, p, width, x, tile_stride, index, ldx, delta, ld, s0, s1, j0, j1, last, far):
+    """w_ij ← w_ij − η Σ_s δ_si a_sj for j in [j0, j1) and all i of panel p, and w_t after the last pass."""
+    w, transposes = ws.w + (layer.weights + p * layer.n_in + j0 * width), last and layer.w_t >= 0
+    if GRAD_VECTORS == 2:
+        gradient_panel(w, width, x, tile_stride, index, ldx, delta, ld, s0, s1, j0, j1, np.int64(ADDED))
+        if transposes:
+            repack_transposed(ws, layer, p, j0, j1)
+    else:
+        for v in range(0, width, lanes_in(ws.w)):
+            to, d, i = w + v, delta + v, p + v
+            sgd_columns(ws, layer, to, width, x, tile_stride, index, ldx, d, ld, s0, s1, i, j0, j1, transposes, far)
+
+
+@inner
+def update_panel(ws, layer, p, width, x, tile_stride, index, ldx, delta, ld, s0, s1, j0, j1, last, whole, h, scratch):
+    """The gradient of all i of panel p and j in [j0, j1), part by part; after the last pass rules and formula.
+
+    It is kept in `scratch` where one pass gives all of it, else, or where it is wanted `whole`, in the buffer g.
+    """
+    for part in range(j0, j1, UPDATE_ROWS):
+        end = min(j1, part + UPDATE_ROWS)
+        o = layer.weights + p * layer.n_in + part * width
+        g = ws.g + o if whole else scratch
+        kind = np.int64(NEW if s0 == 0 else CONTINUED)
+        gradient_panel(g, width, x, tile_stride, index, ldx, delta, ld, s0, s1, part, end, kind)
+        if last:
+            apply_update(ws, g, o, (end - part) * width, h)
             if ws.epilogue == OPTIMIZER and layer.w_t >= 0:
                 repack_transposed(ws, layer, p, part, end)
 
 
+# ------------------------------------------------------------------ copies
+@inner
+def copies(m, n_in, n_out):
+    """Whether a_sj and δ_si of a layer are copied close together for its gradient."""
+    return m * n_in > COPY_ABOVE and m >= COPY_SAMPLES and n_out >= COPY_OUTPUTS
+
+
+@inner
+def scratch_size(m, n_in, n_out, lanes):
+    """Numbers that a thread's scratch buffer needs for a layer: g of one part of a panel, and the copies."""
+    samples = min(m, SAMPLE_PASS)
+    copied = COPY_COLUMNS * (samples + 2) + lanes + (GRAD_VECTORS - 1) * samples * (n_out + lanes)
+    return UPDATE_ROWS * 2 * lanes + (copied if m * n_in > COPY_ABOVE else 0)
+
+
+@inner
+def copy_inputs(to, tile_stride, x, index, ldx, s0, s1, j0, j1):
+    """to[(j - j0) * tile_stride + (s - s0) * GRAD_MR] = a_sj for the first input j of each tile, and so on.
+
+    Whole vectors are stored; what is too much is overwritten by the next sample, or lies between two tiles.
+    """
+    lanes = lanes_in(x)
+    for s in range(s0, s1):
+        a = x + index[s] * ldx
+        for j in range(j0, j1, GRAD_MR):
+            o, end = (j - j0) * tile_stride + (s - s0) * GRAD_MR, min(j1, j + GRAD_MR)
+            for k in range(j, end, lanes):
+                store(to, o + k - j, load_first(a, k, end - k))
+
+
+@inner
+def copy_panels(to, samples, delta, ld, n_out, s0, s1):
+    """to[p * samples + (s - s0) * width + i] = δ_s,p+i for every panel p of outputs."""
+    lanes = lanes_in(delta)
+    for p in range(0, n_out, 2 * lanes):
+        width = panel_width(n_out - p, lanes)
+        for s in range(s0, s1):
+            for i in range(0, width, lanes):
+                store(to, p * samples + (s - s0) * width + i, load(delta, s * ld + p + i))
+
+
+# ------------------------------------------------------------------ 1. passes, 2. blocks of inputs
+@inner
+def gradient_block(ws, layer, x, tile_stride, index, ldx, delta, panel_stride, s0, s1, m, h, j0, j1, scratch, far):
+    """∂C/∂w_ij of samples [s0, s1) for all i and j in [j0, j1); panel p of δ begins at delta[p * panel_stride]."""
+    lanes = lanes_in(ws.w)
+    for p in range(0, layer.n_out, 2 * lanes):
+        width = panel_width(layer.n_out - p, lanes)
+        d, ld, last = delta + p * panel_stride, layer.ld if panel_stride == 1 else width, s1 == m
+        d = d + (-s0 * ld if panel_stride > 1 else 0)
+        if ws.epilogue == SGD:
+            sgd_panel(ws, layer, p, width, x, tile_stride, index, ldx, d, ld, s0, s1, j0, j1, last, far)
+        else:
+            whole = ws.epilogue == STORE or m > SAMPLE_PASS
+            update_panel(
+                ws, layer, p, width, x, tile_stride, index, ldx, d, ld, s0, s1, j0, j1, last, whole, h, scratch
+            )
+
+
+@inner
+def gradient_layer(ws, layer, x, index, ldx, m, h, j0, j1, scratch):
+    """∂C/∂w_ij = Σ_s δ_si a_sj for all i and j in [j0, j1)."""
+    copied, samples = copies(m, layer.n_in, layer.n_out), min(m, SAMPLE_PASS)
+    far = copied and m * layer.n_in > FAR
+    near_x = scratch + UPDATE_ROWS * 2 * lanes_in(ws.w)
+    near_delta = near_x + (COPY_COLUMNS * (samples + 2) + lanes_in(ws.w))
+    # whole steps and strides are variables: a literal would be another type, and all below compiled once more for it
+    step, tile_stride, panel_stride = (COPY_COLUMNS, samples + 2, 1) if copied else (max(1, j1 - j0), 1, 1)
+    for s0 in range(0, m, samples):
+        s1, delta = min(m, s0 + samples), ws.delta + layer.outputs
+        if copied and GRAD_VECTORS == 2:
+            copy_panels(near_delta, samples, delta, layer.ld, layer.n_out, s0, s1)
+            delta, panel_stride = near_delta, samples
+        for block in range(j0, j1, step):
+            end, a, rows, ld = min(j1, block + step), x, index, ldx
+            if copied:
+                copy_inputs(near_x, tile_stride, x, index, ldx, s0, s1, block, end)
+                a, rows, ld = near_x + (-s0 * GRAD_MR - block * tile_stride), ws.identity, GRAD_MR
+            gradient_block(
+                ws, layer, a, tile_stride, rows, ld, delta, panel_stride, s0, s1, m, h, block, end, scratch, far
+            )
+
+
+# ------------------------------------------------------------------ biases, skinny layers
 @inner
 def column_sum(delta, ld, m):
     """Σ_s δ_si of one vector of i, in four partial sums: one alone waits for each addition."""
@@ -188,30 +318,6 @@ def gradient_biases(ws, layer, m, h, scratch):
 
 
 @inner
-def inputs_before(layers, l, t, threads):
-    """Where in a layer's inputs thread t's share of all weights begins: at a tile."""
-    layer, end = layers[l], layers[len(layers) - 1]
-    total = end.before + end.n_in * end.n_out
-    weights = min(max(0, total * t // threads - layer.before), layer.n_in * layer.n_out)
-    j = (weights // layer.n_out + GRAD_MR // 2) // GRAD_MR * GRAD_MR
-    return layer.n_in if t == threads else min(layer.n_in, j)
-
-
-@inner
-def inputs_of(layers, l, t, threads):
-    """Thread t's inputs [j0, j1) of a layer, a share of all weights of the network: few layers are then parted.
-
-    What is parted is read by every thread: with each layer in halves, the arrays that cross from core to core took 15
-    µs of the 88 of a step of 64-8x64-10 (AMD Zen 4, two threads).
-    """
-    j0, j1 = inputs_before(layers, l, t, threads), inputs_before(layers, l, t + 1, threads)
-    if layers[l].skinny and j0 < j1:
-        # it is not parted: whoever has its beginning has it all
-        return (0, layers[l].n_in) if j0 == 0 else (0, 0)
-    return j0, j1
-
-
-@inner
 def store_or_update_skinny(ws, layer, a, lda, m, h, scratch):
     """The gradient of a narrow layer, a panel of columns j at a time, by any of the endings."""
     lanes, n_in, n_out = lanes_in(ws.w), layer.n_in, layer.n_out
@@ -227,55 +333,29 @@ def store_or_update_skinny(ws, layer, a, lda, m, h, scratch):
         apply_update(ws, g, o, n, h)
 
 
-# ------------------------------------------------------------------ layers
+# ------------------------------------------------------------------ shares of the weights
 @inner
-def scratch_size(m, n_in, lanes):
-    """Numbers that a thread's scratch buffer needs for a layer: g of one part of a panel, and the copy."""
-    return UPDATE_ROWS * 2 * lanes + (SAMPLE_PASS * COPY_COLUMNS if m * n_in > COPY_ABOVE else 0)
-
-
-@inner
-def copy_inputs(to, x, index, ldx, s0, s1, j0, j1):
-    """to[tile of j, s - s0, j] = a_sj."""
-    for s in range(s0, s1):
-        for j in range(j0, j1, lanes_in(x)):
-            tile, k = (j - j0) // GRAD_MR, (j - j0) % GRAD_MR
-            store(to, (tile * SAMPLE_PASS + s - s0) * GRAD_MR + k, load_first(x, index[s] * ldx + j, j1 - j))
+def inputs_before(layers, l, t, threads):
+    """Where in a layer's inputs thread t's share of all weights begins: at a tile."""
+    layer, end = layers[l], layers[len(layers) - 1]
+    total = end.before + end.n_in * end.n_out
+    weights = min(max(0, total * t // threads - layer.before), layer.n_in * layer.n_out)
+    j = (weights // layer.n_out + GRAD_UNIT // 2) // GRAD_UNIT * GRAD_UNIT
+    return layer.n_in if t == threads else min(layer.n_in, j)
 
 
 @inner
-def gradient_block(ws, layer, x, tile_stride, index, ldx, s0, s1, m, h, j0, j1, scratch, far):
-    """∂C/∂w_ij for all i and j in [j0, j1), samples [s0, s1) where they descend, else all, by the ending."""
-    if ws.epilogue == SGD:
-        last = layer.w_t >= 0 and s1 == m
-        for i in range(0, layer.n_out, lanes_in(ws.w)):
-            sgd_inputs(ws, layer, x, tile_stride, index, ldx, s0, s1, i, j0, j1, last, far)
-    else:
-        store_or_update(ws, layer, x, tile_stride, index, ldx, m, j0, j1, h, scratch)
+def inputs_of(layers, l, t, threads):
+    """Thread t's inputs [j0, j1) of a layer, a share of all weights of the network: few layers are then parted.
 
-
-@inner
-def gradient_layer(ws, layer, x, index, ldx, m, h, j0, j1, scratch):
-    """∂C/∂w_ij = Σ_s δ_si a_sj for all i and j in [j0, j1).
-
-    1. passes over samples   what descends, does so pass by pass
-    2. blocks of inputs j    of far inputs, copied close together
-    3. outputs i             vectors or panels
-    4. inputs j              tiles
+    What is parted is read by every thread: with each layer in halves, the arrays that cross from core to core took 15
+    µs of the 88 of a step of 64-8x64-10 (AMD Zen 4, two threads).
     """
-    passes = SAMPLE_PASS if ws.epilogue == SGD else m
-    far = m * layer.n_in > COPY_ABOVE and passes <= SAMPLE_PASS
-    copy = scratch + UPDATE_ROWS * 2 * lanes_in(ws.w)
-    # whole steps and strides are variables: a literal would be another type, and all below compiled once more for it
-    step, tile_stride = (COPY_COLUMNS, SAMPLE_PASS) if far else (max(1, j1 - j0), 1)
-    for s0 in range(0, m, passes):
-        s1 = min(m, s0 + passes)
-        for block in range(j0, j1, step):
-            end, a, rows, ld = min(j1, block + step), x, index, ldx
-            if far:
-                copy_inputs(copy, x, index, ldx, s0, s1, block, end)
-                a, rows, ld = copy + (-s0 * GRAD_MR - block * SAMPLE_PASS), ws.identity, GRAD_MR
-            gradient_block(ws, layer, a, tile_stride, rows, ld, s0, s1, m, h, block, end, scratch, far)
+    j0, j1 = inputs_before(layers, l, t, threads), inputs_before(layers, l, t + 1, threads)
+    if layers[l].skinny and j0 < j1:
+        # it is not parted: whoever has its beginning has it all
+        return (0, layers[l].n_in) if j0 == 0 else (0, 0)
+    return j0, j1
 
 
 @inner

@@ -74,9 +74,9 @@ def test_unpacking_gives_back_what_was_packed(sizes, dtype):
 def test_training_keeps_both_copies_of_the_weights_and_zeros(optimizer, rules, dtype, threads, parallel):
     net = make_network(fastbp, [17, 33, 15, 20, 3, 40, 4], activation="sigmoid", dtype=dtype)
     fastbp.Trainer(net, optimizer, 13, threads=threads, rng=0, **rules).fit(*make_data(net, 50))
-    kept, fresh = net._bound.panels, Panels(workspace_of(net, training=True))
+    kept, fresh = net._bound.panels, Panels(workspace_of(net, training=True), net.parameters)
     fresh.for_training()
-    fresh.refresh(net.parameters)
+    fresh.refresh()
     assert np.array_equal(kept.w, fresh.w)
     assert np.array_equal(kept.w_t, fresh.w_t)
 
