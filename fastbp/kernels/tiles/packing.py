@@ -10,12 +10,8 @@ Each W (n_out, n_in) is kept twice:
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
-from llvmlite import ir
-from numba.core import cgutils, types
-from numba.extending import intrinsic
+from numba.core import types
 
 from fastbp.kernels.runtime.jit import entry, inner
 from fastbp.kernels.runtime.records import layers_at
@@ -31,8 +27,9 @@ from fastbp.kernels.tiles.tile import (
     tile_of,
     transposed,
 )
-from fastbp.kernels.vectors.memory import lanes_in, load_first, pointer, pointer_at, store, store_at, words_at
-from fastbp.kernels.vectors.simd import lanes_of, no_unroll
+from fastbp.kernels.vectors.intrinsics import vector_code
+from fastbp.kernels.vectors.memory import lanes_in, load_first, pointer, pointer_at, store, words_at
+from fastbp.kernels.vectors.simd import no_unroll
 
 
 @inner
@@ -48,58 +45,41 @@ def padded(n, lanes):
 
 
 # ------------------------------------------------------------------ from columns i to columns j
-def _transposed_rows(builder, w_t, depth, n_in, i, j, lanes):
-    """Where the strips back[i + k, j..] begin, k < lanes, for one vector of columns from j on."""
-    number = functools.partial(ir.Constant, j.type)
-    q = builder.and_(j, number(-2 * lanes))
-    one_vector = builder.icmp_signed("<=", builder.sub(n_in, q), number(lanes))
-    width = builder.select(one_vector, number(lanes), number(2 * lanes))
+def _transposed_rows(code, w_t, depth, n_in, i, j):
+    """Where the row vectors w_t[i + k, j..] begin, k < lanes, for one vector of columns from j on."""
+    builder, lanes = code.builder, code.lanes
+    q = builder.and_(j, code.index(-2 * lanes))
+    one_vector = builder.icmp_signed("<=", builder.sub(n_in, q), code.index(lanes))
+    width = builder.select(one_vector, code.index(lanes), code.index(2 * lanes))
     start = builder.add(builder.mul(q, depth), builder.sub(j, q))
-    rows = [builder.mul(builder.add(i, number(k)), width) for k in range(lanes)]
-    return [builder.gep(w_t, [builder.add(start, row)]) for row in rows]
+    rows = [builder.mul(builder.add(i, code.index(k)), width) for k in range(lanes)]
+    return [code.at(w_t, builder.add(start, row)) for row in rows]
 
 
-@intrinsic
-def store_transposed(tyctx, w_t, depth, n_in, i, j, tile, count):
-    """Rows [j, j + count) of w, one vector of columns i, as strips back[i, q..] of `depth` rows.
+@vector_code(lambda w_t, depth, n_in, i, j, tile, count: types.void)
+def store_transposed(code, w_t, depth, n_in, i, j, tile, count):
+    """Rows [j, j + count) of w, one vector of columns i, as row vectors w_t[i, q..] of `depth` rows.
 
     The tile has a row a j; those from `count` on become zeros.
     """
-    v, lanes = tile.dtype, tile.dtype.lanes
-
-    def codegen(context, builder, sig, args):
-        w_t, depth, n_in, i, j, tile, count = args
-        zero, nothing = ir.Constant(context.get_value_type(v), None), ir.Constant(j.type, 0)
-        rows = [
-            builder.select(builder.icmp_signed("<", ir.Constant(j.type, r), count), row, zero)
-            for r, row in enumerate(cgutils.unpack_tuple(builder, tile))
-        ]
-        rows += [zero] * (-len(rows) % lanes)
-        for r in range(0, len(rows), lanes):
-            first = ir.Constant(j.type, r)
-            with builder.if_then(builder.icmp_signed("<", first, count)):
-                columns = square_transposed(builder, rows[r : r + lanes], v)
-                places = _transposed_rows(builder, w_t, depth, n_in, i, builder.add(j, first), lanes)
-                for p, column in zip(places, columns):
-                    store_at(builder, p, nothing, column, v.dtype.bitwidth // 8)
-        return context.get_dummy_value()
-
-    return types.void(w_t, types.intp, types.intp, types.intp, types.intp, tile, types.intp), codegen
+    builder, lanes = code.builder, code.lanes
+    inside = [builder.icmp_signed("<", code.index(r), count) for r in range(len(tile))]
+    rows = [builder.select(one, row, code.zero) for one, row in zip(inside, tile)]
+    rows += [code.zero] * (-len(rows) % lanes)
+    for r in range(0, len(rows), lanes):
+        with builder.if_then(builder.icmp_signed("<", code.index(r), count)):
+            columns = square_transposed(builder, rows[r : r + lanes], code.v)
+            places = _transposed_rows(code, w_t, depth, n_in, i, builder.add(j, code.index(r)))
+            for p, column in zip(places, columns):
+                code.store(p, code.index(0), column)
 
 
-@intrinsic
-def prefetch_transposed(tyctx, w_t, depth, n_in, i, j, rows):
+@vector_code(lambda w_t, depth, n_in, i, j, rows: types.void)
+def prefetch_transposed(code, w_t, depth, n_in, i, j, rows):
     """Ask for the cache lines that `store_transposed` will write for a tile with so many `rows`."""
-    lanes, height = lanes_of(w_t.dtype), len(rows)
-
-    def codegen(context, builder, sig, args):
-        w_t, depth, n_in, i, j, _ = args
-        for r in range(0, height, lanes):
-            first = builder.add(j, ir.Constant(j.type, r))
-            fetch_ahead(builder, _transposed_rows(builder, w_t, depth, n_in, i, first, lanes), True)
-        return context.get_dummy_value()
-
-    return types.void(w_t, types.intp, types.intp, types.intp, types.intp, rows), codegen
+    for r in range(0, len(rows), code.lanes):
+        first = code.builder.add(j, code.index(r))
+        fetch_ahead(code, _transposed_rows(code, w_t, depth, n_in, i, first), written=True)
 
 
 # ------------------------------------------------------------------ between panels and the user's arrays

@@ -8,34 +8,12 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import types
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin
 
-from fastbp.kernels.vectors.simd import I32, Vec, broadcast, first_mask, lanes_of, vector_of
-
-
-def load_at(builder: Any, p: Any, offset: Any, ty: ir.Type, align: int) -> Any:
-    """Load one `ty` from p + offset, `offset` in numbers."""
-    value = builder.load(builder.bitcast(builder.gep(p, [offset]), ty.as_pointer()))
-    value.align = align
-    return value
-
-
-def store_at(builder: Any, p: Any, offset: Any, value: Any, align: int) -> None:
-    """Store `value` to p + offset, `offset` in numbers."""
-    builder.store(value, builder.bitcast(builder.gep(p, [offset]), value.type.as_pointer())).align = align
-
-
-def masked_load_at(context: Any, builder: Any, p: Any, offset: Any, v: Vec, n: Any) -> Any:
-    """Load the first `n` lanes of a `v` from p + offset, `offset` in numbers; the others are 0."""
-    vt, mask = context.get_value_type(v), first_mask(builder, v.lanes, n)
-    address = builder.bitcast(builder.gep(p, [offset]), vt.as_pointer())
-    fnty = ir.FunctionType(vt, [address.type, I32, mask.type, vt])
-    name = f"llvm.masked.load.v{v.lanes}f{v.dtype.bitwidth}.p0"
-    fn = cgutils.get_or_insert_function(builder.module, fnty, name)
-    return builder.call(fn, [address, I32(v.dtype.bitwidth // 8), mask, ir.Constant(vt, None)])
+from fastbp.kernels.vectors.intrinsics import vector_code
+from fastbp.kernels.vectors.simd import lanes_of, vector_of
 
 
 @intrinsic
@@ -86,67 +64,47 @@ def _pointer_plus(context, builder, sig, args):
     return builder.gep(args[0], [args[1]])
 
 
-@intrinsic
-def load(tyctx, p, offset):
+# ------------------------------------------------------------------ vectors in memory
+@vector_code(lambda p, offset: vector_of(p.dtype))
+def load(code, p, offset):
     """The vector at p[offset]."""
-    v = vector_of(p.dtype)
-
-    def codegen(context, builder, sig, args):
-        return load_at(builder, args[0], args[1], context.get_value_type(v), v.dtype.bitwidth // 8)
-
-    return v(p, types.intp), codegen
+    return code.load(p, offset)
 
 
-@intrinsic
-def store(tyctx, p, offset, x):
-    """Write vector `x` (or a number, broadcast) to p[offset]."""
-    v = vector_of(p.dtype)
-
-    def codegen(context, builder, sig, args):
-        store_at(builder, args[0], args[1], args[2], v.dtype.bitwidth // 8)
-        return context.get_dummy_value()
-
-    return types.void(p, types.intp, v), codegen
+@vector_code(lambda p, offset, n: vector_of(p.dtype))
+def load_first(code, p, offset, n):
+    """The vector whose first `n` lanes are p[offset], ..., and whose others are 0; nothing else is read."""
+    return code.load_first(p, offset, n)
 
 
-@intrinsic(prefer_literal=True)
-def splats(tyctx, p, count):
+@vector_code(lambda p, offset, x: types.void)
+def store(code, p, offset, x):
+    """Write vector `x` to p[offset]."""
+    code.store(p, offset, x)
+
+
+@vector_code(lambda p, count: types.UniTuple(vector_of(p.dtype), count.literal_value), literal=True)
+def splats(code, p, count):
     """The numbers p[0], ..., p[count - 1] (`count` a literal), each as a vector of equal lanes."""
-    v, n = vector_of(p.dtype), count.literal_value
-
-    def codegen(context, builder, sig, args):
-        numbers = [builder.load(builder.gep(args[0], [ir.Constant(I32, k)])) for k in range(n)]
-        return cgutils.pack_array(builder, [broadcast(builder, x, v.lanes) for x in numbers])
-
-    return types.UniTuple(v, n)(p, count), codegen
+    return [code.repeated(p, code.index(k)) for k in range(count)]
 
 
-@intrinsic(prefer_literal=True)
-def load_strided(tyctx, p, stride, count):
+def _vectors(p: Any, stride: Any, count: Any) -> Any:
+    n = count.literal_value
+    return types.UniTuple(vector_of(p.dtype), n) if n else types.Tuple(())
+
+
+@vector_code(_vectors, literal=True)
+def load_strided(code, p, stride, count):
     """The vectors at p[0], p[stride], ... as a tuple of `count` (a literal, 0 too)."""
-    v, n = vector_of(p.dtype), count.literal_value
-    result = types.UniTuple(v, n) if n else types.Tuple(())
-
-    def codegen(context, builder, sig, args):
-        vt = context.get_value_type(v)
-        offsets = [builder.mul(args[1], ir.Constant(args[1].type, k)) for k in range(n)]
-        values = [load_at(builder, args[0], offset, vt, v.dtype.bitwidth // 8) for offset in offsets]
-        return context.make_tuple(builder, result, values)
-
-    return result(p, types.intp, count), codegen
+    return [code.load(p, code.builder.mul(stride, code.index(k))) for k in range(count)]
 
 
-@intrinsic
-def store_strided(tyctx, p, stride, values):
+@vector_code(lambda p, stride, values: types.void)
+def store_strided(code, p, stride, values):
     """Write the tuple of vectors `values` to p[0], p[stride], ..."""
-
-    def codegen(context, builder, sig, args):
-        for k, value in enumerate(cgutils.unpack_tuple(builder, args[2], len(values))):
-            offset = builder.mul(args[1], ir.Constant(args[1].type, k))
-            store_at(builder, args[0], offset, value, p.dtype.bitwidth // 8)
-        return context.get_dummy_value()
-
-    return types.void(p, types.intp, values), codegen
+    for k, value in enumerate(values):
+        code.store(p, code.builder.mul(stride, code.index(k)), value)
 
 
 @intrinsic
@@ -160,12 +118,3 @@ def lanes_in(tyctx, p):
 def zero_in(tyctx, p):
     """The number 0 of the kind that `p` points to (0 * p[0] would be float64, and NaN where that is not finite)."""
     return p.dtype(p), lambda context, builder, sig, args: context.get_constant(p.dtype, 0.0)
-
-
-@intrinsic
-def load_first(tyctx, p, offset, n):
-    """The vector whose first `n` lanes are p[offset], ..., and whose others are 0; nothing else is read."""
-    v = vector_of(p.dtype)
-    return v(p, types.int64, types.int64), lambda context, builder, sig, args: masked_load_at(
-        context, builder, args[0], args[1], v, args[2]
-    )
