@@ -14,7 +14,7 @@ from fastbp.base.network import BaseNetwork, Targets
 from fastbp.checks import FloatArray
 from fastbp.compiled.formulas import loss_address
 from fastbp.compiled.workspace import Panels, Workspace, address, work, workspace_of
-from fastbp.kernels.blocking import INFERENCE_BLOCK, SMALL_BATCH
+from fastbp.kernels.blocking import DIRECT_BATCH, DIRECT_BYTES, INFERENCE_BLOCK, SMALL_BATCH
 from fastbp.kernels.inference import outputs_parallel, outputs_serial
 from fastbp.kernels.runtime.threads import available, numba_threads
 from fastbp.kernels.small_batch import forward_small_batch
@@ -99,6 +99,7 @@ class Bound:
         plan = workspace_of(network, training=False)
         self._place = plan.place
         self.panels = Panels(plan, network.parameters)
+        self._direct = DIRECT_BATCH if network.parameters.nbytes > DIRECT_BYTES else SMALL_BATCH
         self.lock = threading.RLock()
         self._outputs: Inference | None = None
         self._costs: Inference | None = None
@@ -118,7 +119,7 @@ class Bound:
         """a^L (n_samples, n_L)."""
         network = self._network
         out = np.empty((X.shape[0], network.sizes[-1]), network.dtype)
-        if X.shape[0] <= SMALL_BATCH:
+        if X.shape[0] <= self._direct:
             # a read-only array would be another type to compile for
             forward_small_batch(network.parameters, *self._place, X if X.flags.writeable else X.copy(), out)
             return out

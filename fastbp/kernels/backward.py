@@ -1,6 +1,10 @@
 """Backward: δ_j = Σ_i w_ij δ_i σ'(z_j).
 
-Shapes: delta_in (n_samples, n_in) and delta_out (n_samples, n_out), rows `ld` apart; W as panels of columns j.
+    1. layers l             from the last one down
+    2. panels of inputs j   `fastbp.kernels.tiles.gemm` sums over outputs i and multiplies by σ'(z_j), which lies there
+    3. samples s            the block that has just gone forward
+
+Shapes: δ (n_samples, n_in) and (n_samples, n_out), rows `ld` apart; W in panels of columns j.
 """
 
 from __future__ import annotations

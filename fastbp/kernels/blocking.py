@@ -17,12 +17,14 @@ MR_MAX, MR, MR_MIN = (10, 8, 6) if VECTOR_REGISTERS == 32 else (6, 6, 4)
 GRAD_MR, GRAD_VECTORS, GRAD_MR_LOW, GRAD_UNIT = (16, 1, 8, 16) if VECTOR_REGISTERS == 32 else (6, 2, 4, 24)
 # Outputs up to which a layer is skinny: rows of its gradient's tile.
 SKINNY = 4
-# Neurons that go through a row of x together where the weights are not packed.
-NEURONS = 8
+# Neurons whose rows of W meet up to three samples where the weights are not packed: 12 sums, 7 loads for 12
+# multiply-adds.
+NEURONS = 4
 
 # ------------------------------------------------------------------ samples
-# Samples up to which forward reads the user's W and packs nothing.
-SMALL_BATCH = 8
+# Samples up to which forward reads the user's W and packs nothing; more of them where the weights are so many bytes
+# that to compare them with those that were packed takes longer than the slower sums.
+SMALL_BATCH, DIRECT_BATCH, DIRECT_BYTES = 8, 64, 1 << 20
 # Samples that go forward together where nothing is trained: for so many the weights are read once, whatever cache they
 # are in.
 INFERENCE_BLOCK = 256

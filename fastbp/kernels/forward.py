@@ -1,6 +1,10 @@
 """Forward: z_i = Σ_j w_ij a_j + b_i, a_i = σ(z_i).
 
-Shapes: a (n_samples, n_out) and x (n_samples, n_in), rows `ld` apart; W as panels of columns i; b (n_out).
+    1. layers l             one after the other
+    2. panels of outputs i  `fastbp.kernels.tiles.gemm` sums over inputs j
+    3. samples s            a block of them goes through all layers, so that a stays in L2
+
+Shapes: a (n_samples, n_out) and x (n_samples, n_in), rows `ld` apart; W in panels of columns i; b (n_out).
 """
 
 from __future__ import annotations

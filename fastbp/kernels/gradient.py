@@ -319,7 +319,7 @@ def gradient_biases(ws, layer, m, h, scratch):
 
 @inner
 def store_or_update_skinny(ws, layer, a, lda, m, h, scratch):
-    """The gradient of a narrow layer, a panel of columns j at a time, by any of the endings."""
+    """The gradient of a skinny layer, a panel of columns j at a time, by any of the epilogues."""
     lanes, n_in, n_out = lanes_in(ws.w), layer.n_in, layer.n_out
     for q in range(0, n_in, 2 * lanes):
         width = panel_width(n_in - q, lanes)
@@ -336,7 +336,7 @@ def store_or_update_skinny(ws, layer, a, lda, m, h, scratch):
 # ------------------------------------------------------------------ shares of the weights
 @inner
 def inputs_before(layers, l, t, threads):
-    """Where in a layer's inputs thread t's share of all weights begins: at a tile."""
+    """Where in a layer's inputs thread t's share of all weights begins: at a whole unit."""
     layer, end = layers[l], layers[len(layers) - 1]
     total = end.before + end.n_in * end.n_out
     weights = min(max(0, total * t // threads - layer.before), layer.n_in * layer.n_out)
@@ -346,21 +346,21 @@ def inputs_before(layers, l, t, threads):
 
 @inner
 def inputs_of(layers, l, t, threads):
-    """Thread t's inputs [j0, j1) of a layer, a share of all weights of the network: few layers are then parted.
+    """Inputs [j0, j1) of this layer that thread t owns.
 
-    What is parted is read by every thread: with each layer in halves, the arrays that cross from core to core took 15
-    µs of the 88 of a step of 64-8x64-10 (AMD Zen 4, two threads).
+    The weights of the whole network are divided evenly, so few layers are split: a split layer is read by all threads.
+    With each layer in halves, the arrays that cross cores took 15 of 88 µs of a step (64-8x64-10, 2 threads, Zen 4).
+    A skinny layer is never split: the owner of its first input owns it all.
     """
     j0, j1 = inputs_before(layers, l, t, threads), inputs_before(layers, l, t + 1, threads)
     if layers[l].skinny and j0 < j1:
-        # it is not parted: whoever has its beginning has it all
         return (0, layers[l].n_in) if j0 == 0 else (0, 0)
     return j0, j1
 
 
 @inner
 def gradient_layers(ws, layers, x, index, m, h, t, threads):
-    """Thread t's share of all layers; who has a layer's last inputs has its biases."""
+    """Thread t's share of all layers; the owner of a layer's last inputs owns its biases."""
     scratch = ws.scratch + t * ws.scratch_per_thread
     for l in range(len(layers)):
         layer = layers[l]

@@ -1,8 +1,7 @@
-"""How the threads of one parallel loop wait for each other, so that a loop need not end where all must have come.
+"""A spin barrier for the threads of one prange, so that a step needs one parallel region, not one for each loop.
 
-A parallel loop of its own costs 1.2 µs on OpenMP and 90 µs on workqueue; a meeting, two cache lines read by the other
-core. Numba does not promise that iterations run side by side, and one that waits for another that has not begun would
-wait for ever: so all first gather within a time, and where they do not, iteration 0 does everything alone.
+A parallel region takes 1.2 µs on OpenMP and 90 µs on workqueue. Numba does not promise that iterations run at the same
+time. So the threads first check, for a bounded time, that all have started; if not, iteration 0 does all the work.
 """
 
 from __future__ import annotations
@@ -16,10 +15,10 @@ from numba.extending import intrinsic
 from fastbp.kernels.runtime.host import ARM
 from fastbp.kernels.runtime.jit import inner
 
-# int64 of a thread's own place: two cache lines, for CPUs fetch them in pairs
+# int64 of one thread's slot: two cache lines, because CPUs fetch them in pairs.
 _SLOT = 16
-# Looks at another thread's place (15 ns each) before the gathering is given up, and before a meeting leaves the core to
-# whoever else wants it. Sleeping threads wake within 50 µs.
+# Polls (about 15 ns each) before `all_running` gives up, and before a waiting thread yields its core. A sleeping thread
+# takes up to 50 µs to wake.
 _START_POLLS, _YIELD_POLLS = 1 << 18, 1 << 12
 _PARALLEL, _SERIAL = 1, 2
 
@@ -83,20 +82,20 @@ def yield_core(tyctx):
 
 # ------------------------------------------------------------------ all threads
 def arrivals_size(threads):
-    """int64 that meetings of so many threads need: what they decided, and a place for each."""
+    """int64 that a barrier of so many threads needs: what they decided, and a slot for each."""
     return (threads + 1) * _SLOT
 
 
 @inner
 def reset(arrivals, threads):
-    """Nobody is there yet; before the parallel loop begins."""
+    """No thread has arrived; call it before the parallel loop begins."""
     for k in range(threads + 1):
         arrivals[k * _SLOT] = arrivals[k * _SLOT + 1] = 0
 
 
 @inner
 def _slot_of(arrivals, t):
-    """Where thread t says how many meetings it has come to."""
+    """Where thread t writes the phase at which it has arrived."""
     return arrivals + (t + 1) * _SLOT
 
 

@@ -1,4 +1,12 @@
-"""The product of samples with packed panels, which forward and backward share."""
+"""The product of samples with packed panels, which forward and backward share.
+
+    1. panels of columns        a panel of w (L2), or of all of it (L1)
+    2. samples s, a tile high   rows of x (L1), z in registers
+    3. depth k                  one rank-1 update of the tile
+
+Forward: depth j, columns i. Backward: depth i, columns j. Assumptions: rows of x hold `depth` numbers, rows of z whole
+vectors; panels have at least `depth` rows and begin at w[p * panel_rows] for column p; `start` has whole panels.
+"""
 
 from __future__ import annotations
 

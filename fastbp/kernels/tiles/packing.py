@@ -1,11 +1,11 @@
-"""Weights as packed panels, and the product of samples with a panel that forward and backward share.
+"""Weights in packed panels.
 
-A panel is up to two vectors of consecutive columns, zero-padded to whole vectors (one where the last panel is that
-narrow: half the work on ten outputs). Panel p of a matrix of `depth` rows starts at p*depth and holds one strip a row.
-Each W (n_out, n_in) is kept twice:
+A panel holds up to two vectors of adjacent columns, row after row. The last panel is one vector wide if its columns fit
+(half the work for ten outputs); missing columns are zero. The panel that begins at column p of a matrix of `depth` rows
+starts at p * depth. Each W (n_out, n_in) is kept twice:
 
-    w       columns i, depth n_in            strips w[p.., j] one a j    (forward, gradient: vectors over i)
-    back    columns j, depth padded(n_out)   strips w[i, q..] one an i   (backward: vectors over j)
+    w      columns i, depth n_in            a row for each j   (forward, gradient: vectors over i)
+    w_t    columns j, depth padded(n_out)   a row for each i   (backward: vectors over j)
 """
 
 from __future__ import annotations

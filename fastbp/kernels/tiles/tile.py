@@ -192,6 +192,18 @@ def transposed(code, tile):
 
 
 # ------------------------------------------------------------------ sums of products along vectors
+@vector_code(lambda rows, k: types.UniTuple(vector_of(rows.dtype.dtype), len(rows)))
+def load_rows(code, rows, k):
+    """The vector rows[r][k..] of each row."""
+    return [code.load(p, k) for p in rows]
+
+
+@vector_code(lambda rows, k, n: types.UniTuple(vector_of(rows.dtype.dtype), len(rows)))
+def load_first_rows(code, rows, k, n):
+    """The first `n` lanes of the vector rows[r][k..] of each row, the others 0."""
+    return [code.load_first(p, k, n) for p in rows]
+
+
 @vector_code(lambda tile, rows, k, row: tile)
 def dot_step(code, tile, rows, k, row):
     """tile[r, q] += rows[r][k..] * row[q] lane by lane: on the way to Σ_k rows[r][k] row[q][k]."""

@@ -210,7 +210,7 @@ def _named(name: str) -> Any:
 
 
 def _extremum(less: str) -> Any:
-    """b where b is beyond a, else a: one instruction, then b's NaN; a's NaN stays by itself."""
+    """One select, which is one instruction; then b's NaN is put back (a's survives by itself)."""
 
     def codegen(context, builder, v, args):
         a, b = args
