@@ -38,12 +38,14 @@ L2_WEIGHT_BYTES, L2_SAMPLES = 1 << 19, 64
 # Inputs j of which an optimizer's formula gets a panel at a time: w, g and each state of 4 KiB (1.5 KiB with 16
 # registers), in L1.
 UPDATE_ROWS = 32 if VECTOR_REGISTERS == 32 else 24
-# Inputs of a layer that are copied together for its gradient, tile by tile, and from how many numbers, samples and
-# outputs on. With 32 registers all vectors of i pass over the copy of 128 KiB: 47.0 → 39.4 ms with the next tile
-# prefetched where the inputs are FAR (512 samples, 2048-2048, Zen 4).
-COPY_COLUMNS, COPY_ABOVE = (64, 1 << 17) if VECTOR_REGISTERS == 32 else (24, 0)
+# Inputs of a layer that are copied together for its gradient, in units of so many, where inputs and δ of a minibatch
+# are more bytes than COPY_BYTES. With 16 registers these are the 64 pages of the first-level TLB: beyond them each sample
+# costs a miss. Share of the FMA limit with and without copies (Zen 3): 84, 74 % (128 samples of 784-256), 88, 60 % (512
+# of 2048-2048), but 67, 72 % (32 of 784-128) and 71, 84 % (64 of 64-64). With 32 registers all vectors of i pass over
+# the copy of 128 KiB: 47.0 → 39.4 ms with the next tile prefetched (512 samples of 2048-2048, Zen 4).
+COPY_COLUMNS, COPY_UNIT, COPY_BYTES = (64, 16, 1 << 19) if VECTOR_REGISTERS == 32 else (24, 24, 1 << 18)
+# Samples and outputs for which a copy is read often enough.
 COPY_SAMPLES, COPY_OUTPUTS = (1, 1) if VECTOR_REGISTERS == 32 else (24, 32)
-FAR = 1 << 17
 # Numbers of the gradient whose squares are summed in the network's dtype before they go to a float64 sum: float32 holds
 # the sum of so many squares to 1e-5.
 NORM_PART = 4096

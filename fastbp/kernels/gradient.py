@@ -18,11 +18,11 @@ from __future__ import annotations
 import numpy as np
 
 from fastbp.kernels.blocking import (
-    COPY_ABOVE,
+    COPY_BYTES,
     COPY_COLUMNS,
     COPY_OUTPUTS,
     COPY_SAMPLES,
-    FAR,
+    COPY_UNIT,
     GRAD_MR,
     GRAD_MR_LOW,
     GRAD_UNIT,
@@ -31,6 +31,7 @@ from fastbp.kernels.blocking import (
     UPDATE_ROWS,
 )
 from fastbp.kernels.formulas import call_rules, call_update
+from fastbp.kernels.runtime.host import VECTOR_BYTES
 from fastbp.kernels.runtime.jit import inlined, inner
 from fastbp.kernels.tiles.packing import padded, panel_width, prefetch_transposed, store_transposed
 from fastbp.kernels.tiles.skinny import gradient_skinny
@@ -88,7 +89,12 @@ def gradient_columns(g, width, x, tile_stride, index, ldx, delta, ld, s0, s1, j0
     """
     for j in range(j0, j1, GRAD_MR):
         a, to, left = x + j * tile_stride, g + (j - j0) * width, j1 - 1 - j
-        if left >= GRAD_MR_LOW:
+        if left >= GRAD_MR - 1:
+            # constant offsets: a pointer for each row would not leave registers enough
+            columns, rows = rows_of(a, 1, GRAD_MR - 1, GRAD_MR), rows_of(to, width, GRAD_MR - 1, GRAD_MR)
+            prefetch_rows(rows)
+            gradient_tile(rows, columns, index, ldx, delta, ld, s0, s1, row, kind, ())
+        elif left >= GRAD_MR_LOW:
             columns, rows = rows_of(a, 1, left, GRAD_MR), rows_of(to, width, left, GRAD_MR)
             gradient_tile(rows, columns, index, ldx, delta, ld, s0, s1, row, kind, ())
         else:
@@ -202,32 +208,31 @@ def update_panel(ws, layer, p, width, x, tile_stride, index, ldx, delta, ld, s0,
 
 # ------------------------------------------------------------------ copies
 @inner
-def copies(m, n_in, n_out):
+def copies(m, n_in, n_out, lanes):
     """Whether a_sj and δ_si of a layer are copied close together for its gradient."""
-    return m * n_in > COPY_ABOVE and m >= COPY_SAMPLES and n_out >= COPY_OUTPUTS
+    numbers = m * (n_in + n_out) if GRAD_VECTORS == 2 else m * n_in
+    return numbers * (VECTOR_BYTES // lanes) > COPY_BYTES and m >= COPY_SAMPLES and n_out >= COPY_OUTPUTS
 
 
 @inner
 def scratch_size(m, n_in, n_out, lanes):
     """Numbers that a thread's scratch buffer needs for a layer: g of one part of a panel, and the copies."""
     samples = min(m, SAMPLE_PASS)
-    copied = COPY_COLUMNS * (samples + 2) + lanes + (GRAD_VECTORS - 1) * samples * (n_out + lanes)
-    return UPDATE_ROWS * 2 * lanes + (copied if m * n_in > COPY_ABOVE else 0)
+    copied = COPY_COLUMNS * samples + (GRAD_VECTORS - 1) * samples * (n_out + lanes)
+    return UPDATE_ROWS * 2 * lanes + (copied if m * (n_in + n_out) * (VECTOR_BYTES // lanes) > COPY_BYTES else 0)
 
 
 @inner
 def copy_inputs(to, tile_stride, x, index, ldx, s0, s1, j0, j1):
-    """to[(j - j0) * tile_stride + (s - s0) * GRAD_MR] = a_sj for the first input j of each tile, and so on.
-
-    Whole vectors are stored; what is too much is overwritten by the next sample, or lies between two tiles.
-    """
+    """to[(j - j0) * tile_stride + (s - s0) * COPY_UNIT] = a_sj for the first input j of each unit, and so on."""
     lanes = lanes_in(x)
     for s in range(s0, s1):
-        a = x + index[s] * ldx
-        for j in range(j0, j1, GRAD_MR):
-            o, end = (j - j0) * tile_stride + (s - s0) * GRAD_MR, min(j1, j + GRAD_MR)
-            for k in range(j, end, lanes):
-                store(to, o + k - j, load_first(a, k, end - k))
+        a, o = x + index[s] * ldx, (s - s0) * COPY_UNIT
+        for j in range(j0, j0 + (j1 - j0) // COPY_UNIT * COPY_UNIT, COPY_UNIT):
+            for k in range(0, COPY_UNIT, lanes):
+                store(to, (j - j0) * tile_stride + o + k, load(a, j + k))
+        for k in range(j0 + (j1 - j0) // COPY_UNIT * COPY_UNIT, j1, lanes):
+            store(to, (k - j0) * tile_stride + o, load_first(a, k, j1 - k))
 
 
 @inner
@@ -262,12 +267,14 @@ def gradient_block(ws, layer, x, tile_stride, index, ldx, delta, panel_stride, s
 @inner
 def gradient_layer(ws, layer, x, index, ldx, m, h, j0, j1, scratch):
     """∂C/∂w_ij = Σ_s δ_si a_sj for all i and j in [j0, j1)."""
-    copied, samples = copies(m, layer.n_in, layer.n_out), min(m, SAMPLE_PASS)
-    far = copied and m * layer.n_in > FAR
-    near_x = scratch + UPDATE_ROWS * 2 * lanes_in(ws.w)
-    near_delta = near_x + (COPY_COLUMNS * (samples + 2) + lanes_in(ws.w))
+    lanes, samples = lanes_in(ws.w), min(m, SAMPLE_PASS)
+    copied = copies(m, layer.n_in, layer.n_out, lanes)
+    near_x = scratch + UPDATE_ROWS * 2 * lanes
+    near_delta = near_x + COPY_COLUMNS * samples
     # whole steps and strides are variables: a literal would be another type, and all below compiled once more for it
-    step, tile_stride, panel_stride = (COPY_COLUMNS, samples + 2, 1) if copied else (max(1, j1 - j0), 1, 1)
+    step, tile_stride, panel_stride = (COPY_COLUMNS, samples, 1) if copied else (max(1, j1 - j0), 1, 1)
+    if COPY_UNIT == COPY_COLUMNS:
+        tile_stride = min(1, step)
     for s0 in range(0, m, samples):
         s1, delta = min(m, s0 + samples), ws.delta + layer.outputs
         if copied and GRAD_VECTORS == 2:
@@ -277,9 +284,9 @@ def gradient_layer(ws, layer, x, index, ldx, m, h, j0, j1, scratch):
             end, a, rows, ld = min(j1, block + step), x, index, ldx
             if copied:
                 copy_inputs(near_x, tile_stride, x, index, ldx, s0, s1, block, end)
-                a, rows, ld = near_x + (-s0 * GRAD_MR - block * tile_stride), ws.identity, GRAD_MR
+                a, rows, ld = near_x + (-s0 * COPY_UNIT - block * tile_stride), ws.identity, COPY_UNIT
             gradient_block(
-                ws, layer, a, tile_stride, rows, ld, delta, panel_stride, s0, s1, m, h, block, end, scratch, far
+                ws, layer, a, tile_stride, rows, ld, delta, panel_stride, s0, s1, m, h, block, end, scratch, copied
             )
 
 

@@ -67,7 +67,7 @@ class Code:
 
     def store(self, p: Any, offset: Any, x: Any) -> None:
         """Write the vector x to p[offset], wherever it lies."""
-        self.builder.store(x, self._address(p, offset)).align = self.bytes
+        self.builder.store(x, self.builder.bitcast(self.at(p, offset), x.type.as_pointer())).align = self.bytes
 
     def repeated(self, p: Any, offset: Any) -> Any:
         """The number p[offset] in every lane."""

@@ -12,8 +12,8 @@ from numba.core import types
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin
 
-from fastbp.kernels.vectors.intrinsics import vector_code
-from fastbp.kernels.vectors.simd import lanes_of, vector_of
+from fastbp.kernels.vectors.intrinsics import Code, vector_code
+from fastbp.kernels.vectors.simd import Vec, lanes_of, vector_of
 
 
 @intrinsic
@@ -71,6 +71,13 @@ def load(code, p, offset):
     return code.load(p, offset)
 
 
+@intrinsic
+def load_four(tyctx, p, offset):
+    """Four vectors from p[offset] on, as one: each operation on it is four instructions side by side."""
+    v = Vec(p.dtype, 4 * lanes_of(p.dtype))
+    return v(p, types.intp), lambda context, builder, sig, args: Code(context, builder, v).load(*args)
+
+
 @vector_code(lambda p, offset, n: vector_of(p.dtype))
 def load_first(code, p, offset, n):
     """The vector whose first `n` lanes are p[offset], ..., and whose others are 0; nothing else is read."""
@@ -79,7 +86,7 @@ def load_first(code, p, offset, n):
 
 @vector_code(lambda p, offset, x: types.void)
 def store(code, p, offset, x):
-    """Write vector `x` to p[offset]."""
+    """Write vector `x`, or four of them, to p[offset]."""
     code.store(p, offset, x)
 
 
