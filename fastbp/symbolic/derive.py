@@ -24,7 +24,7 @@ from fastbp.symbolic.source import Formula, write
 
 
 @lru_cache(maxsize=256)
-def formulas(row: Activation | Loss) -> tuple[Formula, Formula]:
+def formulas(spec: Activation | Loss) -> tuple[Formula, Formula]:
     """Return the plain formulas of an activation or a loss: its value and its derivative.
 
     They are function(z) and derivative(z, a) of an activation, cost(a, y) and derivative(a, y) of a loss.
@@ -46,17 +46,17 @@ def formulas(row: Activation | Loss) -> tuple[Formula, Formula]:
     """
     function: Callable[..., Any]
     parameters: tuple[str, ...]
-    if isinstance(row, Activation):
-        value_name, function, parameters, slope_parameters = "function", row.function, ("z",), ("z", "a")
+    if isinstance(spec, Activation):
+        value_name, function, parameters, slope_parameters = "function", spec.function, ("z",), ("z", "a")
     else:
-        value_name, function, parameters, slope_parameters = "cost", row.cost, ("a", "y"), ("a", "y")
-    value = record(function, f"{value_name} of {_title(row)}", parameters)
+        value_name, function, parameters, slope_parameters = "cost", spec.cost, ("a", "y"), ("a", "y")
+    value = record(function, f"{value_name} of {_title(spec)}", parameters)
     known: dict[int, str] = {}
-    if row.derivative is not None:
-        slope = record(row.derivative, f"derivative of {_title(row)}", slope_parameters)
+    if spec.derivative is not None:
+        slope = record(spec.derivative, f"derivative of {_title(spec)}", slope_parameters)
     else:
         slope = differentiate(value, node(value.nodes, "name", value=parameters[0]))
-        if isinstance(row, Activation) and value.args:
+        if isinstance(spec, Activation) and value.args:
             known[id(value)] = "a"  # there already where the derivative is wanted
     return Formula(write(value_name, parameters, value)), Formula(write("derivative", slope_parameters, slope, known))
 
@@ -83,8 +83,8 @@ def loss_derivative(loss: Loss) -> Callable[[Any, Any], Any]:
     return loss.derivative or formulas(loss)[1].function
 
 
-def _title(row: Activation | Loss) -> str:
-    return f"{type(row).__name__.lower()} {row.name!r}"
+def _title(spec: Activation | Loss) -> str:
+    return f"{type(spec).__name__.lower()} {spec.name!r}"
 
 
 def record(function: Callable[..., Any], title: str, parameters: tuple[str, ...]) -> Expression:
@@ -99,7 +99,7 @@ def record(function: Callable[..., Any], title: str, parameters: tuple[str, ...]
 
 
 # ------------------------------------------------------------------ the check against finite differences
-def check_derivative(row: Activation | Loss) -> None:
+def check_derivative(spec: Activation | Loss) -> None:
     """Compare the derivative of an activation or a loss with central finite differences in float64 on a grid.
 
     Points where the function or its slope jumps, or where it is not finite, are left out.
@@ -117,9 +117,9 @@ def check_derivative(row: Activation | Loss) -> None:
     Traceback (most recent call last):
     ValueError: derivative of activation 'square' is wrong: at z = ... it gives ..., finite differences ...
     """
-    value, slope = (formula.function for formula in formulas(row))
+    value, slope = (formula.function for formula in formulas(spec))
     others: tuple[NDArray[np.float64], ...] = ()
-    if isinstance(row, Activation):
+    if isinstance(spec, Activation):
         x = np.concatenate([np.linspace(-10.0, 10.0, 401) + 0.0137, [-100.0, -30.0, 0.0, 30.0, 100.0]])
     else:
         grid = np.meshgrid(np.linspace(0.0137, 0.9871, 101), [-1.0, 0.0, 0.25, 1.0, 3.0])
@@ -129,16 +129,16 @@ def check_derivative(row: Activation | Loss) -> None:
         middle = value(x, *others)
         forward, backward = (value(x + h, *others) - middle) / h, (middle - value(x - h, *others)) / h
         central = 0.5 * (forward + backward)
-        given = slope(x, *(others or (middle,)))
+        claimed = slope(x, *(others or (middle,)))
         wide = (value(x + 2.0 * h, *others) - value(x - 2.0 * h, *others)) / (4.0 * h)
         # a kink tells forward from backward, a jump central from wide; false where not finite
         smooth = np.maximum(np.abs(forward - backward), np.abs(central - wide)) <= 1e-2 * (1.0 + np.abs(central))
-        excess = np.where(np.isfinite(given), np.abs(given - central) / (1.0 + np.abs(central)), np.inf)
+        excess = np.where(np.isfinite(claimed), np.abs(claimed - central) / (1.0 + np.abs(central)), np.inf)
     excess = np.where(smooth, excess, 0.0)
     worst = int(np.argmax(excess))
     if excess[worst] > 1e-5:
         point = f"z = {x[worst]:.6g}" if not others else f"a = {x[worst]:.6g}, y = {others[0][worst]:.6g}"
-        raise ValueError(f"derivative of {_title(row)} is wrong: at {point} it gives {given[worst]:.6g}, "
+        raise ValueError(f"derivative of {_title(spec)} is wrong: at {point} it gives {claimed[worst]:.6g}, "
                          f"finite differences {central[worst]:.6g}")
 
 

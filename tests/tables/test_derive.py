@@ -61,8 +61,8 @@ def nested(z):
 CUSTOM["nested"] = nested
 Z = np.array([-3.0, -1.2, -0.4, 0.3, 0.9, 2.5])
 custom = pytest.mark.parametrize("name", CUSTOM)
-activations = pytest.mark.parametrize("row", ACTIVATIONS.values(), ids=ACTIVATIONS)
-losses = pytest.mark.parametrize("row", LOSSES.values(), ids=LOSSES)
+activations = pytest.mark.parametrize("spec", ACTIVATIONS.values(), ids=ACTIVATIONS)
+losses = pytest.mark.parametrize("spec", LOSSES.values(), ids=LOSSES)
 dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
@@ -89,32 +89,32 @@ def test_derived_formulas_keep_shape_and_dtype(name, dtype):
 
 
 @activations
-def test_derived_equals_the_derivative_in_the_table(row):
-    value, slope = (formula.function for formula in formulas(Activation("again", row.function, init=row.init)))
+def test_derived_equals_the_derivative_in_the_table(spec):
+    value, slope = (formula.function for formula in formulas(Activation("again", spec.function, init=spec.init)))
     z = np.append(Z, [0.0, 1e4, -1e4])
     with np.errstate(all="raise", under="ignore"):
         a = value(z)
-        np.testing.assert_allclose(a, row.function(z), rtol=1e-15)
-        np.testing.assert_allclose(slope(z, a), row.derivative(z, a), rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(a, spec.function(z), rtol=1e-15)
+        np.testing.assert_allclose(slope(z, a), spec.derivative(z, a), rtol=1e-12, atol=1e-14)
 
 
 @losses
-def test_derived_equals_the_derivative_of_a_loss_in_the_table(row):
+def test_derived_equals_the_derivative_of_a_loss_in_the_table(spec):
     a, y = np.meshgrid([0.1, 0.5, 0.9], [-1.0, 0.0, 0.3, 1.0, 2.5])
-    value, slope = (formula.function for formula in formulas(Loss("again", row.cost)))
-    np.testing.assert_allclose(value(a, y), row.cost(a, y), rtol=1e-15)
-    np.testing.assert_allclose(slope(a, y), row.derivative(a, y), rtol=1e-13, atol=1e-15)
-    np.testing.assert_array_equal(loss_derivative(Loss("again", row.cost))(a, y), slope(a, y))
+    value, slope = (formula.function for formula in formulas(Loss("again", spec.cost)))
+    np.testing.assert_allclose(value(a, y), spec.cost(a, y), rtol=1e-15)
+    np.testing.assert_allclose(slope(a, y), spec.derivative(a, y), rtol=1e-13, atol=1e-15)
+    np.testing.assert_array_equal(loss_derivative(Loss("again", spec.cost))(a, y), slope(a, y))
 
 
 @activations
-def test_derivatives_in_the_table_pass_the_check(row):
-    check_derivative(row)
+def test_derivatives_in_the_table_pass_the_check(spec):
+    check_derivative(spec)
 
 
 @losses
-def test_derivatives_of_losses_in_the_table_pass_the_check(row):
-    check_derivative(row)
+def test_derivatives_of_losses_in_the_table_pass_the_check(spec):
+    check_derivative(spec)
 
 
 @pytest.mark.parametrize("name", ["swish", "logistic", "logistic_of_exp", "softplus_naive", "mish", "gauss", "relu6"])
@@ -210,27 +210,27 @@ def test_what_cannot_be_recorded_in_a_derivative_or_loss_is_named():
         formulas(Loss("half", lambda a, y: np.sin(a)))
 
 
-@pytest.mark.parametrize("row", [
+@pytest.mark.parametrize("spec", [
     Activation("cubic", lambda z: z**3, lambda z, a: 3 * z),
     Activation("late", lambda z: np.maximum(z, 0), lambda z, a: np.where(z > 1, 1, 0 * z)),
     Activation("infinite", lambda z: z, lambda z, a: 1 / (0.0 * z)),
     Loss("fourth", lambda a, y: (a - y) ** 4, lambda a, y: 4 * (y - a) ** 3),
     Loss("shifted", lambda a, y: np.abs(a - y), lambda a, y: np.sign(a - y) + 1e-4),
-], ids=lambda row: row.name)
-def test_wrong_derivative_is_refused_with_the_worst_point(row):
-    kind, at = ("activation", "z = ") if isinstance(row, Activation) else ("loss", "a = .*, y = ")
-    with pytest.raises(ValueError, match=f"derivative of {kind} '{row.name}' is wrong: at {at}.* finite differences"):
-        check_derivative(row)
+], ids=lambda spec: spec.name)
+def test_wrong_derivative_is_refused_with_the_worst_point(spec):
+    kind, at = ("activation", "z = ") if isinstance(spec, Activation) else ("loss", "a = .*, y = ")
+    with pytest.raises(ValueError, match=f"derivative of {kind} '{spec.name}' is wrong: at {at}.* finite differences"):
+        check_derivative(spec)
 
 
-@pytest.mark.parametrize("row", [
+@pytest.mark.parametrize("spec", [
     Activation("kinks", lambda z: np.abs(z) + np.abs(z - 1.0137), lambda z, a: np.sign(z) + np.sign(z - 1.0137)),
     Activation("jump", lambda z: np.where(z > 1, z, -z), lambda z, a: np.where(z > 1, 1, -1 + 0 * z)),
     Activation("half", lambda z: np.log(z), lambda z, a: 1 / z),  # noqa: PLW0108
     Loss("log", lambda a, y: -y * np.log(a), lambda a, y: -y / a),
-], ids=lambda row: row.name)
-def test_right_derivative_passes_the_check_beside_kinks_and_outside_the_domain(row):
-    check_derivative(row)
+], ids=lambda spec: spec.name)
+def test_a_correct_derivative_passes_the_check_beside_kinks_and_outside_the_domain(spec):
+    check_derivative(spec)
 
 
 @pytest.mark.parametrize(("function", "simpler"), [
