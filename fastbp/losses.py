@@ -1,8 +1,37 @@
-"""Losses: the cost c(a, y) of one output and ∂c/∂a, one row each in `LOSSES`.
+"""Losses: the cost c(a, y) of one output and its derivative ∂c/∂a, one entry each in `LOSSES`.
 
-C is the mean over the samples of Σ_i c(a_i, y_i), the sum over the outputs i of one sample. Where output activation
-and loss belong together (sigmoid or softmax with cross-entropy), a `Pair` gives c and δ = ∂C/∂z from z itself,
-exact where a has rounded to 0 or 1. Formulas as in `fastbp.activations`.
+A network takes a loss by its name or as a `Loss`. The cost of the network is C = 1/m Σ_s v_s Σ_i c(a_si, y_si): the sum
+over the outputs i, and the mean over the m samples s with the weights v_s.
+
+=============  ===============================================  =========  ======
+name           c(a, y)                                          labels     source
+=============  ===============================================  =========  ======
+quadratic      ½ (a − y)²
+cross_entropy  −(y ln a + (1 − y) ln(1 − a))                    yes        [1]_
+absolute       |a − y|
+huber          ½ (a − y)² for |a − y| <= 1, else |a − y| − ½               [2]_
+poisson        a − y ln a                                                  [3]_
+hinge          max(0, 1 − t a), t = 1 for y > ½, else −1        yes        [4]_
+=============  ===============================================  =========  ======
+
+With softmax, cross_entropy is −y ln a: the other term is left out.
+
+Notes
+-----
+Where the output activation suits the loss, a `LogitsForm` gives c and δ = ∂c/∂z from z itself. It is exact where a has
+rounded to 0 or 1. The formulas follow the rules of `fastbp.activations`.
+
+The elementwise losses of PyTorch and Keras take the mean over the outputs, fastbp takes the sum. Their squared error
+(``MSELoss``, ``"mean_squared_error"``) has no ½. PyTorch's ``PoissonNLLLoss`` expects ln a unless ``log_input=False``.
+
+References
+----------
+.. [1] C. M. Bishop, "Pattern Recognition and Machine Learning", Springer, 2006, sections 4.3 and 5.2.
+.. [2] P. J. Huber, "Robust estimation of a location parameter", Annals of Mathematical Statistics 35, 1964.
+   doi:10.1214/aoms/1177703732
+.. [3] P. McCullagh and J. A. Nelder, "Generalized Linear Models", 2nd edition, Chapman and Hall, 1989, chapter 6.
+.. [4] L. Rosasco, E. De Vito, A. Caponnetto, M. Piana and A. Verri, "Are loss functions all the same?", Neural
+   Computation 16, 2004. doi:10.1162/089976604773135104
 """
 from __future__ import annotations
 
@@ -16,20 +45,40 @@ from fastbp.activations import softmax
 from fastbp.checks import choose
 from fastbp.kernels.vectors.vecmath import sigmoid
 
-# ln 0 and 1/0 are taken here instead: the smallest normal float32
+__all__ = ["LOSSES", "LogitsForm", "Loss", "get_loss"]
+
+# Smallest normal float32. Formulas take max(a, TINY), so that ln 0 and 1/0 stay finite.
 TINY = 1.1754943508222875e-38
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A loss on the z of an output activation that suits it.
+class LogitsForm:
+    """Cost and δ of a loss as functions of z, for one output activation.
 
     Parameters
     ----------
     cost : callable
-        cost(z, y), of which the sum over the outputs is the cost of one sample.
+        The formula cost(z, y). Its sum over the outputs is the cost of one sample.
     delta : callable
-        δ = delta(z, y) = ∂/∂z of that sum.
+        The formula δ = delta(z, y), the derivative of that sum by z.
+
+    See Also
+    --------
+    Loss : Its argument `logits` takes these forms.
+
+    Notes
+    -----
+    PyTorch has ``BCEWithLogitsLoss`` and ``CrossEntropyLoss`` for this purpose, and Keras has ``from_logits=True``. A
+    network of fastbp chooses the form by itself. A form for softmax works on arrays (n_samples, n_L), the others on
+    numbers.
+
+    Examples
+    --------
+    >>> form = LOSSES["cross_entropy"].logits["sigmoid"]
+    >>> form.cost(np.array([1000.0, -1000.0]), np.array([0.0, 0.0]))
+    array([1000.,    0.])
+    >>> form.delta(np.array([1000.0, -1000.0]), np.array([0.0, 0.0]))
+    array([1., 0.])
     """
 
     cost: Callable[[Any, Any], Any]
@@ -38,37 +87,45 @@ class Pair:
 
 @dataclass(frozen=True)
 class Loss:
-    """A cost c(a, y) of one output a and its target y.
+    """Loss of one output a and its target y, c = cost(a, y).
 
     Parameters
     ----------
     name : str
-        What `repr` and messages call it.
+        The name in `repr`, in messages and in files.
     cost : callable
-        c = cost(a, y), of the operations and functions that `fastbp.derive` lists.
+        The formula c = cost(a, y). It may use what the `function` of a `fastbp.Activation` may.
     derivative : callable, optional
-        ∂c/∂a = derivative(a, y). If absent it is derived from `cost`.
-    logits : mapping of str to Pair
-        What to take instead, from z, where the output activation has one of these names.
+        The formula ∂c/∂a = derivative(a, y). By default fastbp derives it from `cost`.
+    logits : mapping of str to LogitsForm
+        Forms for output activations, by their names. A network whose output has one of these names takes the form.
     labels : bool
-        Whether targets may be class numbers, which stand for rows of zeros with a one at that place.
+        Whether targets may be class numbers. Label k stands for a row of zeros with a one at place k.
 
     Raises
     ------
     TypeError
         If `name` is not a string or a function is not callable.
 
+    See Also
+    --------
+    LOSSES : The losses that have a name.
+    fastbp.activations.Activation : The same for activations.
+
     Examples
     --------
     >>> fourth = Loss("fourth", lambda a, y: (a - y) ** 4)
     >>> fourth.cost(np.array([1.0, 3.0]), 1.0)
     array([ 0., 16.])
+    >>> import fastbp
+    >>> fastbp.Network([2, 1], output="identity", loss=fourth, rng=0).loss([[0.0, 0.0]], [[2.0]])
+    16.0
     """
 
     name: str
     cost: Callable[[Any, Any], Any]
     derivative: Callable[[Any, Any], Any] | None = None
-    logits: Mapping[str, Pair] = field(default_factory=dict, hash=False)
+    logits: Mapping[str, LogitsForm] = field(default_factory=dict, hash=False)
     labels: bool = False
 
     def __post_init__(self) -> None:
@@ -92,7 +149,7 @@ def quadratic_derivative(a: Any, y: Any) -> Any:
 
 
 def cross_entropy(a: Any, y: Any) -> Any:
-    """c = −(y ln a + (1 − y) ln(1 − a)), with ln 0 taken as −87.3."""
+    """c = −(y ln a + (1 − y) ln(1 − a)) (Bishop, 2006), where ln 0 counts as −87.3."""
     return -(y * np.log(np.maximum(a, TINY)) + (1.0 - y) * np.log(np.maximum(1.0 - a, TINY)))
 
 
@@ -102,7 +159,7 @@ def cross_entropy_derivative(a: Any, y: Any) -> Any:
 
 
 def sigmoid_cross_entropy(z: Any, y: Any) -> Any:
-    """c = ln(1 + exp(z)) − y z, whose large parts cancel before the small one is added."""
+    """c = ln(1 + exp(z)) − y z. The large terms cancel before the small one is added."""
     return np.maximum(z, 0.0) - z * y + np.log1p(np.exp(-np.abs(z)))
 
 
@@ -118,7 +175,7 @@ def softmax_cross_entropy(z: Any, y: Any) -> Any:
 
 
 def softmax_cross_entropy_delta(z: Any, y: Any) -> Any:
-    """δ_i = a_i Σ_k y_k − y_i: a − y for targets that sum to 1, along the last axis of arrays (n_samples, n_L)."""
+    """δ_i = a_i Σ_k y_k − y_i along the last axis of arrays (n_samples, n_L): a − y if the targets sum to 1."""
     return softmax(z) * np.sum(y, axis=-1, keepdims=True) - y
 
 
@@ -128,7 +185,7 @@ def absolute(a: Any, y: Any) -> Any:
 
 
 def absolute_derivative(a: Any, y: Any) -> Any:
-    """∂c/∂a = sign(a − y), 0 at a = y."""
+    """∂c/∂a = sign(a − y), which is 0 at a = y."""
     return np.sign(a - y)
 
 
@@ -140,12 +197,12 @@ def huber(a: Any, y: Any) -> Any:
 
 
 def huber_derivative(a: Any, y: Any) -> Any:
-    """∂c/∂a = a − y, between −1 and 1."""
+    """∂c/∂a = a − y, limited to [−1, 1]."""
     return np.minimum(np.maximum(a - y, -1.0), 1.0)
 
 
 def poisson(a: Any, y: Any) -> Any:
-    """c = a − y ln a, a > 0 the expected count and y >= 0 the count: −ln of the probability, without ln y!."""
+    """c = a − y ln a for a count y >= 0 of mean a > 0 (McCullagh and Nelder, 1989), without the constant ln y!."""
     return a - y * np.log(np.maximum(a, TINY))
 
 
@@ -155,7 +212,7 @@ def poisson_derivative(a: Any, y: Any) -> Any:
 
 
 def hinge(a: Any, y: Any) -> Any:
-    """c = max(0, 1 − t a), where t = 1 for targets y > ½ and −1 below: 0 and 1 serve as well as −1 and 1."""
+    """c = max(0, 1 − t a), t = 1 for y > ½, else −1 (Rosasco et al., 2004). Targets are 0 and 1, or −1 and 1."""
     return np.maximum(1.0 - np.sign(y - 0.5) * a, 0.0)
 
 
@@ -165,11 +222,11 @@ def hinge_derivative(a: Any, y: Any) -> Any:
     return -t * np.maximum(np.sign(1.0 - t * a), 0.0)
 
 
-LOSSES: dict[str, Loss] = {row.name: row for row in (
+LOSSES: dict[str, Loss] = {spec.name: spec for spec in (
     Loss("quadratic", quadratic, quadratic_derivative),
     Loss("cross_entropy", cross_entropy, cross_entropy_derivative, labels=True, logits={
-        "sigmoid": Pair(sigmoid_cross_entropy, sigmoid_cross_entropy_delta),
-        "softmax": Pair(softmax_cross_entropy, softmax_cross_entropy_delta)}),
+        "sigmoid": LogitsForm(sigmoid_cross_entropy, sigmoid_cross_entropy_delta),
+        "softmax": LogitsForm(softmax_cross_entropy, softmax_cross_entropy_delta)}),
     Loss("absolute", absolute, absolute_derivative),
     Loss("huber", huber, huber_derivative),
     Loss("poisson", poisson, poisson_derivative),
@@ -180,10 +237,22 @@ LOSSES: dict[str, Loss] = {row.name: row for row in (
 def get_loss(spec: str | Loss, argument: str = "loss") -> Loss:
     """Return the loss that `spec` names, or `spec` itself.
 
+    Parameters
+    ----------
+    spec : str or Loss
+        A name of `LOSSES`, or a loss.
+    argument : str
+        The name of the user's argument, for messages.
+
+    Returns
+    -------
+    Loss
+        The entry of `LOSSES`, or `spec` unchanged.
+
     Raises
     ------
     ValueError
-        If the name is unknown. The message names `argument`.
+        If the name is unknown.
     TypeError
         If `spec` is neither a name nor a Loss.
 

@@ -22,7 +22,7 @@ from fastbp.activations import ACTIVATIONS, SOFTMAX, Activation, get_activation
 from fastbp.checks import FloatArray
 from fastbp.initializers import initialize
 from fastbp.io import checkpoint, safetensors
-from fastbp.losses import LOSSES, Loss, Pair, get_loss
+from fastbp.losses import LOSSES, LogitsForm, Loss, get_loss
 from fastbp.symbolic.derive import check_derivative
 
 Views = tuple[FloatArray, ...]
@@ -137,7 +137,7 @@ class BaseNetwork(ABC):
         return self._biases
 
     @cached_property
-    def logits_form(self) -> Pair | None:
+    def logits_form(self) -> LogitsForm | None:
         """Cost and δ^L straight from z^L, where the loss has such a form for the output activation."""
         return self.loss_function.logits.get(self.activations[-1].name)
 

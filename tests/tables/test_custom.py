@@ -6,7 +6,7 @@ from networks import make_labels, relative_error
 
 import fastbp
 from fastbp import Activation, Loss
-from fastbp.losses import LOSSES, Pair
+from fastbp.losses import LOSSES, LogitsForm
 from fastbp.optimizers import SGD, Optimizer
 
 SWISH = Activation("swish", lambda z: z / (1 + np.exp(-z)))
@@ -89,9 +89,11 @@ def test_a_custom_quadratic_trains_as_the_built_in():
     assert relative_error(trained(fastbp, loss=custom), trained(fastbp)) < 1e-12
 
 
-def test_a_custom_loss_with_a_pair_is_not_taken_for_the_built_in_of_its_name():
-    doubled = Pair(lambda z, y: 2 * (np.maximum(z, 0) - z * y + np.log1p(np.exp(-np.abs(z)))),
-                   lambda z, y: 2 / (1 + np.exp(-z)) - 2 * y)
+def test_a_custom_loss_with_a_logits_form_is_not_taken_for_the_built_in_of_its_name():
+    doubled = LogitsForm(
+        lambda z, y: 2 * (np.maximum(z, 0) - z * y + np.log1p(np.exp(-np.abs(z)))),
+        lambda z, y: 2 / (1 + np.exp(-z)) - 2 * y,
+    )
     cost = LOSSES["cross_entropy"].cost
     custom = Loss("cross_entropy", lambda a, y: 2 * cost(a, y), logits={"sigmoid": doubled})
     results = [trained(fastbp, output="sigmoid", loss=loss) for loss in (custom, "cross_entropy", custom)]
@@ -100,9 +102,9 @@ def test_a_custom_loss_with_a_pair_is_not_taken_for_the_built_in_of_its_name():
     assert relative_error(results[0], results[1]) > 1e-3
 
 
-def test_a_pair_of_ones_own_with_softmax_is_refused():
-    custom = Loss("mine", lambda a, y: -y * np.log(a), logits={"softmax": Pair(np.add, np.subtract)})
-    with pytest.raises(ValueError, match="loss 'mine' has a pair of its own for softmax, which is not compiled"):
+def test_a_logits_form_of_ones_own_for_softmax_is_refused():
+    custom = Loss("mine", lambda a, y: -y * np.log(a), logits={"softmax": LogitsForm(np.add, np.subtract)})
+    with pytest.raises(ValueError, match="loss 'mine' has a logits form of its own for softmax, which is not compiled"):
         fastbp.Network([2, 3], loss=custom).loss(np.eye(2), np.eye(3)[:2])
 
 
@@ -148,10 +150,10 @@ UNTRACEABLE = [
 ]
 
 
-@pytest.mark.parametrize("row", UNTRACEABLE, ids=lambda row: f"{type(row).__name__} {row.name}")
-def test_what_cannot_be_compiled_is_refused_with_what_can(row):
-    argument = {"loss" if isinstance(row, Loss) else "activation": row}
-    title = f"{type(row).__name__.lower()} '{row.name}'"
+@pytest.mark.parametrize("spec", UNTRACEABLE, ids=lambda spec: f"{type(spec).__name__} {spec.name}")
+def test_what_cannot_be_compiled_is_refused_with_what_can(spec):
+    argument = {"loss" if isinstance(spec, Loss) else "activation": spec}
+    title = f"{type(spec).__name__.lower()} '{spec.name}'"
     with pytest.raises(TypeError, match=f"of {title} must be a formula .* A formula may use"):
         fastbp.Network([2, 3, 2], **argument)
 
