@@ -1,8 +1,63 @@
-"""Activations: a = σ(z) and σ'(z), one row each in `ACTIVATIONS`.
+"""Activations: a = σ(z) and its derivative σ'(z), one entry each in `ACTIVATIONS`.
 
-The formulas are written for one number and serve numbers, arrays and CPU vectors alike: arithmetic, comparisons and a
-few NumPy names, no `if` on a value. One branch of `np.where` is always an expression in z or a and not a literal, so
-that float32 stays float32.
+A network takes an activation by its name or as an `Activation`.
+
+============  ====================================  ==========  =============
+name          σ(z)                                  range       source
+============  ====================================  ==========  =============
+identity      z                                     (−∞, ∞)
+sigmoid       1 / (1 + exp(−z))                     (0, 1)      [1]_
+tanh          tanh z                                (−1, 1)     [2]_
+relu          max(z, 0)                             [0, ∞)      [3]_
+leaky_relu    z, or z/100 below 0                   (−∞, ∞)     [4]_
+elu           z, or exp(z) − 1 below 0              (−1, ∞)     [5]_
+selu          λ z, or λα (exp(z) − 1) below 0       (−λα, ∞)    [6]_
+gelu          z Φ(z), Φ the normal distribution     [−0.17, ∞)  [7]_
+silu          z sigmoid(z)                          [−0.28, ∞)  [8]_, [9]_
+softplus      ln(1 + exp(z))                        (0, ∞)      [10]_
+softsign      z / (1 + |z|)                         (−1, 1)     [11]_, [12]_
+hard_sigmoid  z/6 + ½, limited to [0, 1]            [0, 1]      [13]_, [14]_
+mish          z tanh(softplus(z))                   [−0.31, ∞)  [15]_
+softmax       exp(z_i) / Σ_k exp(z_k), output only  (0, 1)      [16]_
+============  ====================================  ==========  =============
+
+Notes
+-----
+A formula is written for one number. It also serves arrays and CPU vectors, so it uses arithmetic, comparisons and a few
+NumPy functions, and no `if` on a value. One branch of `np.where` is always an expression in z or a, because two
+literals would turn float32 into float64.
+
+The formulas are those of PyTorch and Keras 3 with these exceptions. Keras's leaky_relu has a slope of 0.2 below 0.
+Keras 2's hard_sigmoid is 0.2 z + ½. The slope of relu at 0 is 0, as in both.
+
+References
+----------
+.. [1] D. E. Rumelhart, G. E. Hinton and R. J. Williams, "Learning representations by back-propagating errors", Nature
+   323, 1986. doi:10.1038/323533a0
+.. [2] Y. LeCun, L. Bottou, G. B. Orr and K.-R. Müller, "Efficient BackProp", Neural Networks: Tricks of the Trade,
+   1998. doi:10.1007/3-540-49430-8_2
+.. [3] V. Nair and G. E. Hinton, "Rectified linear units improve restricted Boltzmann machines", ICML, 2010.
+.. [4] A. L. Maas, A. Y. Hannun and A. Y. Ng, "Rectifier nonlinearities improve neural network acoustic models", ICML
+   Workshop on Deep Learning for Audio, Speech and Language Processing, 2013.
+.. [5] D.-A. Clevert, T. Unterthiner and S. Hochreiter, "Fast and accurate deep network learning by exponential linear
+   units (ELUs)", ICLR, 2016. arXiv:1511.07289
+.. [6] G. Klambauer, T. Unterthiner, A. Mayr and S. Hochreiter, "Self-normalizing neural networks", NeurIPS, 2017.
+   arXiv:1706.02515
+.. [7] D. Hendrycks and K. Gimpel, "Gaussian error linear units (GELUs)", 2016. arXiv:1606.08415
+.. [8] S. Elfwing, E. Uchibe and K. Doya, "Sigmoid-weighted linear units for neural network function approximation in
+   reinforcement learning", Neural Networks 107, 2018. doi:10.1016/j.neunet.2017.12.012
+.. [9] P. Ramachandran, B. Zoph and Q. V. Le, "Searching for activation functions", 2017. arXiv:1710.05941
+.. [10] C. Dugas, Y. Bengio, F. Bélisle, C. Nadeau and R. Garcia, "Incorporating second-order functional knowledge for
+   better option pricing", NIPS 13, 2001.
+.. [11] J. Bergstra, G. Desjardins, P. Lamblin and Y. Bengio, "Quadratic polynomials learn better image features",
+   Technical report 1337, Université de Montréal, 2009.
+.. [12] J. Turian, J. Bergstra and Y. Bengio, "Quadratic features and deep architectures for chunking", NAACL HLT, 2009.
+.. [13] M. Courbariaux, Y. Bengio and J.-P. David, "BinaryConnect: training deep neural networks with binary weights
+   during propagations", NeurIPS, 2015. arXiv:1511.00363. It has the slope ½ in place of 1/6.
+.. [14] A. Howard et al., "Searching for MobileNetV3", ICCV, 2019. arXiv:1905.02244
+.. [15] D. Misra, "Mish: a self regularized non-monotonic activation function", 2019. arXiv:1908.08681
+.. [16] J. S. Bridle, "Probabilistic interpretation of feedforward classification network outputs, with relationships to
+   statistical pattern recognition", Neurocomputing, Springer, 1990. doi:10.1007/978-3-642-76153-9_28
 """
 from __future__ import annotations
 
@@ -15,8 +70,10 @@ import numpy as np
 from fastbp.checks import check_name, choose
 from fastbp.kernels.vectors.vecmath import erf, sigmoid, softplus
 
+__all__ = ["ACTIVATIONS", "SOFTMAX", "Activation", "get_activation", "softmax"]
+
 LEAK = 0.01                             # slope of leaky_relu below 0
-SELU_SCALE = 1.0507009873554805         # λ and λα: the fixed point of Klambauer et al., 2017, section 2
+SELU_SCALE = 1.0507009873554805         # λ and λα: outputs keep mean 0 and variance 1 (Klambauer et al., 2017)
 SELU_FLOOR = 1.7580993408473766
 SQRT_HALF = 0.7071067811865476          # 1/√2
 NORMAL_DENSITY_0 = 0.3989422804014327   # 1/√(2π)
@@ -24,18 +81,20 @@ NORMAL_DENSITY_0 = 0.3989422804014327   # 1/√(2π)
 
 @dataclass(frozen=True)
 class Activation:
-    """A function a = σ(z), applied to each z_i.
+    """Activation function a_i = σ(z_i), the same for each neuron i.
 
     Parameters
     ----------
     name : str
-        What `repr` and messages call it.
+        The name in `repr`, in messages and in files.
     function : callable
-        a = function(z), of the operations and functions that `fastbp.derive` lists.
+        The formula a = function(z). It may use arithmetic, powers, comparisons, and of NumPy the functions abs, clip,
+        exp, expm1, log, log1p, logaddexp, maximum, minimum, power, sign, sqrt, square, tanh and where.
     derivative : callable, optional
-        σ'(z) = derivative(z, a), where a = function(z) may save work. If absent it is derived from `function`.
+        The formula σ'(z) = derivative(z, a), which may use a = function(z) to save work. By default fastbp derives it
+        from `function`.
     init : {'glorot', 'he', 'lecun'}
-        The initial weights that suit it, taken by ``init="auto"``.
+        The initial weights that suit this activation. A network with ``init="auto"`` takes them.
 
     Raises
     ------
@@ -44,11 +103,24 @@ class Activation:
     ValueError
         If `init` is unknown.
 
+    See Also
+    --------
+    ACTIVATIONS : The activations that have a name.
+    fastbp.losses.Loss : The same for losses.
+
+    Notes
+    -----
+    `function` runs once when a network is built, and fastbp records its operations. A `derivative` of your own is then
+    compared with finite differences.
+
     Examples
     --------
     >>> swish = Activation("swish", lambda z: z / (1 + np.exp(-z)))
     >>> swish.function(np.array([0.0, 1.0]))
     array([0.        , 0.73105858])
+    >>> import fastbp
+    >>> fastbp.Network([4, 8, 3], activation=swish).activations[0].name
+    'swish'
     """
 
     name: str
@@ -92,17 +164,17 @@ def tanh_derivative(z: Any, a: Any) -> Any:  # noqa: ARG001
 
 
 def relu(z: Any) -> Any:
-    """σ(z) = max(z, 0)."""
+    """σ(z) = max(z, 0) (Nair and Hinton, 2010)."""
     return np.maximum(z, 0.0)
 
 
 def relu_derivative(z: Any, a: Any) -> Any:  # noqa: ARG001
-    """σ'(z) = 1 for z > 0, else 0; so σ'(0) = 0, as everywhere in the field."""
+    """σ'(z) = 1 for z > 0, else 0."""
     return np.sign(a)
 
 
 def leaky_relu(z: Any) -> Any:
-    """σ(z) = z for z > 0, else z/100."""
+    """σ(z) = z for z > 0, else z/100 (Maas et al., 2013)."""
     return np.maximum(z, LEAK * z)
 
 
@@ -112,7 +184,7 @@ def leaky_relu_derivative(z: Any, a: Any) -> Any:  # noqa: ARG001
 
 
 def elu(z: Any) -> Any:
-    """σ(z) = z for z > 0, else exp(z) − 1 (Clevert et al., 2016, with α = 1)."""
+    """σ(z) = z for z > 0, else exp(z) − 1 (Clevert et al., 2016, α = 1)."""
     return np.maximum(z, 0.0) + np.expm1(np.minimum(z, 0.0))
 
 
@@ -132,7 +204,7 @@ def selu_derivative(z: Any, a: Any) -> Any:  # noqa: ARG001
 
 
 def gelu(z: Any) -> Any:
-    """σ(z) = z Φ(z), Φ the normal distribution (Hendrycks and Gimpel, 2016), without the tanh approximation."""
+    """σ(z) = z Φ(z), Φ the normal distribution, not its tanh approximation (Hendrycks and Gimpel, 2016)."""
     return z * (0.5 + 0.5 * erf(SQRT_HALF * z))
 
 
@@ -142,7 +214,7 @@ def gelu_derivative(z: Any, a: Any) -> Any:  # noqa: ARG001
 
 
 def silu(z: Any) -> Any:
-    """σ(z) = z sigmoid(z), also known as swish."""
+    """σ(z) = z sigmoid(z), also known as swish (Elfwing et al., 2018; Ramachandran et al., 2017)."""
     return z * sigmoid(z)
 
 
@@ -158,18 +230,18 @@ def softplus_derivative(z: Any, a: Any) -> Any:  # noqa: ARG001
 
 
 def softsign(z: Any) -> Any:
-    """σ(z) = z / (1 + |z|)."""
+    """σ(z) = z / (1 + |z|) (Bergstra et al., 2009; Turian et al., 2009)."""
     return z / (1.0 + np.abs(z))
 
 
 def softsign_derivative(z: Any, a: Any) -> Any:  # noqa: ARG001
-    """σ'(z) = 1 / (1 + |z|)²; (1 − |a|)² would lose its digits where a is near 1."""
+    """σ'(z) = 1 / (1 + |z|)². The form (1 − |a|)² loses digits where a is near 1."""
     q = 1.0 / (1.0 + np.abs(z))
     return q * q
 
 
 def hard_sigmoid(z: Any) -> Any:
-    """σ(z) = z/6 + 1/2 between 0 and 1."""
+    """σ(z) = z/6 + 1/2, limited to [0, 1] (Courbariaux et al., 2015; Howard et al., 2019)."""
     return np.minimum(np.maximum(z / 6.0 + 0.5, 0.0), 1.0)
 
 
@@ -190,7 +262,19 @@ def mish_derivative(z: Any, a: Any) -> Any:  # noqa: ARG001
 
 
 def softmax(z: Any) -> Any:
-    """a_i = exp(z_i) / Σ_k exp(z_k) along the last axis of an array, with the maximum of each row subtracted.
+    """Compute a_i = exp(z_i) / Σ_k exp(z_k) along the last axis (Bridle, 1990).
+
+    The maximum of each row is subtracted first, so exp does not overflow.
+
+    Parameters
+    ----------
+    z : ndarray (..., n_L)
+        Weighted inputs of the output layer.
+
+    Returns
+    -------
+    ndarray (..., n_L)
+        Outputs, each row with the sum 1, in the dtype of `z`.
 
     Examples
     --------
@@ -202,7 +286,7 @@ def softmax(z: Any) -> Any:
     return e / np.sum(e, axis=-1, keepdims=True)
 
 
-ACTIVATIONS: dict[str, Activation] = {row.name: row for row in (
+ACTIVATIONS: dict[str, Activation] = {spec.name: spec for spec in (
     Activation("identity", identity, identity_derivative),
     Activation("sigmoid", sigmoid, sigmoid_derivative),
     Activation("tanh", tanh, tanh_derivative),
@@ -218,27 +302,43 @@ ACTIVATIONS: dict[str, Activation] = {row.name: row for row in (
     Activation("mish", mish, mish_derivative, init="he"),
 )}
 
-# For the output layer alone: it couples the neurons of a row, so it has no elementwise derivative.
+# Only for the output layer: softmax couples the neurons of a layer, so it has no elementwise derivative.
 SOFTMAX = Activation("softmax", softmax)
 
 
 def get_activation(spec: str | Activation, argument: str = "activation", *, output: bool = False) -> Activation:
-    """Return the activation that `spec` names, or `spec` itself; softmax only for the output layer.
+    """Return the activation that `spec` names, or `spec` itself.
+
+    Parameters
+    ----------
+    spec : str or Activation
+        A name of `ACTIVATIONS`, or an activation.
+    argument : str
+        The name of the user's argument, for messages.
+    output : bool
+        Whether the activation is for the output layer, which takes softmax too.
+
+    Returns
+    -------
+    Activation
+        The entry of `ACTIVATIONS`, or `spec` unchanged.
 
     Raises
     ------
     ValueError
-        If the name is unknown, or softmax is asked for a hidden layer. The message names `argument`.
+        If the name is unknown, or `spec` is softmax for a hidden layer.
     TypeError
         If `spec` is neither a name nor an Activation.
 
     Examples
     --------
-    >>> get_activation("relu", "activation").name
-    'relu'
+    >>> get_activation("relu").init
+    'he'
+    >>> get_activation("softmax", output=True).name
+    'softmax'
     """
     known = ACTIVATIONS | ({"softmax": SOFTMAX} if output else {})
     if not output and (spec is SOFTMAX or (isinstance(spec, str) and spec == "softmax")):
         raise ValueError(f"{argument} must be one of {', '.join(map(repr, sorted(known)))}, got {spec!r}; "
-                         "softmax couples the neurons of a layer and serves as output only")
+                         "softmax couples the neurons of a layer, so it is for the output only")
     return choose(argument, spec, known, Activation)

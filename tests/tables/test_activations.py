@@ -45,13 +45,13 @@ WORKED = {
 }
 POINTS = [s * x for x in (2.0**-20, 0.3, 0.999, 1.7, 2.9, 3.1, 5.0, 12.0, 40.0, 104.0, 800.0, 1e4) for s in (1.0, -1.0)]
 DTYPES = (np.float32, np.float64)
-rows = pytest.mark.parametrize("row", ACTIVATIONS.values(), ids=ACTIVATIONS)
+specs = pytest.mark.parametrize("spec", ACTIVATIONS.values(), ids=ACTIVATIONS)
 dtypes = pytest.mark.parametrize("dtype", DTYPES)
 
 
 def exact(name: str, z: float) -> tuple[float, float]:
     with mp.workdps(60):
-        # the difference quotient leans away from 0, where some rows have a kink
+        # the difference quotient leans away from 0, where some activations have a kink
         value, slope = EXACT[name](mp.mpf(z)), mp.diff(EXACT[name], mp.mpf(z), h=mp.mpf(10) ** -30)
         return float(value), float(slope)
 
@@ -61,61 +61,61 @@ def test_every_activation_has_exact_values_and_worked_numbers():
 
 
 @dtypes
-@rows
-def test_value_and_derivative_equal_mpmath(row, dtype):
+@specs
+def test_value_and_derivative_equal_mpmath(spec, dtype):
     z = np.array(POINTS, dtype)
-    a = row.function(z)
-    values, slopes = np.array([exact(row.name, float(x)) for x in z]).T
+    a = spec.function(z)
+    values, slopes = np.array([exact(spec.name, float(x)) for x in z]).T
     eps = np.finfo(dtype).eps
     # 1 + erf(z) rounds at 1, and so do 1 − a and the like in the derivatives
-    np.testing.assert_allclose(a, values, rtol=8 * eps, atol=8 * eps if row.name == "gelu" else np.finfo(dtype).tiny)
-    np.testing.assert_allclose(row.derivative(z, a), slopes, rtol=8 * eps, atol=8 * eps)
+    np.testing.assert_allclose(a, values, rtol=8 * eps, atol=8 * eps if spec.name == "gelu" else np.finfo(dtype).tiny)
+    np.testing.assert_allclose(spec.derivative(z, a), slopes, rtol=8 * eps, atol=8 * eps)
 
 
 @dtypes
-@rows
-def test_extremes_are_finite_and_raise_no_flag(row, dtype):
+@specs
+def test_extremes_are_finite_and_raise_no_flag(spec, dtype):
     tiny = np.finfo(dtype).smallest_subnormal
     z = np.array([1e4, -1e4, tiny, -tiny, 100 * tiny, 0.0, -0.0], dtype)
     with np.errstate(all="raise", under="ignore"):
-        a = row.function(z)
-        slope = row.derivative(z, a)
+        a = spec.function(z)
+        slope = spec.derivative(z, a)
     assert np.isfinite(a).all()
     assert np.isfinite(slope).all()
-    np.testing.assert_allclose(a, [exact(row.name, float(x))[0] for x in z], rtol=1e-6, atol=2 * tiny)
+    np.testing.assert_allclose(a, [exact(spec.name, float(x))[0] for x in z], rtol=1e-6, atol=2 * tiny)
 
 
 @dtypes
-@rows
-def test_shape_and_dtype_are_kept(row, dtype):
+@specs
+def test_shape_and_dtype_are_kept(spec, dtype):
     for shape in ((), (0,), (3,), (2, 3)):
         z = np.full(shape, 0.5, dtype)
-        a = row.function(z)
-        slope = row.derivative(z, a)
+        a = spec.function(z)
+        slope = spec.derivative(z, a)
         assert np.shape(a) == np.shape(slope) == shape
         assert a.dtype == slope.dtype == dtype
-    assert row.function(dtype(0.5)).dtype == row.derivative(dtype(0.5), row.function(dtype(0.5))).dtype == dtype
+    assert spec.function(dtype(0.5)).dtype == spec.derivative(dtype(0.5), spec.function(dtype(0.5))).dtype == dtype
 
 
-@rows
-def test_worked_numbers(row):
-    at_0, slope_at_0, at_1, at_minus_1 = WORKED[row.name]
-    a = row.function(np.array([0.0, 1.0, -1.0]))
+@specs
+def test_worked_numbers(spec):
+    at_0, slope_at_0, at_1, at_minus_1 = WORKED[spec.name]
+    a = spec.function(np.array([0.0, 1.0, -1.0]))
     np.testing.assert_allclose(a, [at_0, at_1, at_minus_1], atol=5e-5)
-    np.testing.assert_allclose(row.derivative(np.zeros(1), a[:1]), slope_at_0, atol=5e-5)
+    np.testing.assert_allclose(spec.derivative(np.zeros(1), a[:1]), slope_at_0, atol=5e-5)
 
 
-@rows
-def test_nan_stays_nan(row):
+@specs
+def test_nan_stays_nan(spec):
     z = np.array([np.nan])
-    a = row.function(z)
+    a = spec.function(z)
     assert np.isnan(a)
-    assert np.isnan(row.derivative(z, a))
+    assert np.isnan(spec.derivative(z, a))
 
 
-@rows
-def test_rows_pickle(row):
-    assert pickle.loads(pickle.dumps(row)) == row
+@specs
+def test_specs_pickle(spec):
+    assert pickle.loads(pickle.dumps(spec)) == spec
 
 
 def test_relu_at_0_has_slope_0():

@@ -22,19 +22,19 @@ STD = {
     "normal": 1.0,
     "normal_sqrt": 200**-0.5,
 }
-rows = pytest.mark.parametrize("name", INITIALIZERS)
+names = pytest.mark.parametrize("name", INITIALIZERS)
 
 
-def make(init, sizes=(N_IN, N_OUT), names=("relu",), seed=0, dtype=np.float64):
-    activations = [ACTIVATIONS.get(name, SOFTMAX) for name in names]
-    return initialize(init, sizes, activations, np.random.default_rng(seed), dtype)
+def make(init, sizes=(N_IN, N_OUT), activations=("relu",), seed=0, dtype=np.float64):
+    specs = [ACTIVATIONS.get(name, SOFTMAX) for name in activations]
+    return initialize(init, sizes, specs, np.random.default_rng(seed), dtype)
 
 
 def split(flat, n_in=N_IN, n_out=N_OUT):
     return flat[: n_in * n_out].reshape(n_out, n_in), flat[n_in * n_out :]
 
 
-@rows
+@names
 def test_weights_have_their_mean_and_standard_deviation(name):
     W, _ = split(make(name))
     assert W.std() == pytest.approx(STD[name], rel=0.02)
@@ -43,7 +43,7 @@ def test_weights_have_their_mean_and_standard_deviation(name):
         assert np.abs(W).max() == pytest.approx(STD[name] * 3**0.5, rel=1e-3)
 
 
-@rows
+@names
 def test_biases_are_zero_or_standard_normal(name):
     _, b = split(make(name))
     assert b.std() == pytest.approx(1.0 if name in ("normal", "normal_sqrt") else 0.0, rel=0.15)
@@ -64,15 +64,15 @@ def test_orthogonal_takes_both_signs():
 @pytest.mark.parametrize("name", [*ACTIVATIONS, "softmax"])
 def test_auto_follows_the_activation(name):
     init = ACTIVATIONS.get(name, SOFTMAX).init
-    np.testing.assert_array_equal(make("auto", names=[name]), make(AUTO[init], names=[name]))
+    np.testing.assert_array_equal(make("auto", activations=[name]), make(AUTO[init], activations=[name]))
 
 
 def test_auto_of_the_usual_activations():
-    assert {name: AUTO[row.init] for name, row in ACTIVATIONS.items() if name in ("relu", "tanh", "selu")} == {
+    assert {name: AUTO[spec.init] for name, spec in ACTIVATIONS.items() if name in ("relu", "tanh", "selu")} == {
         "relu": "he_normal", "tanh": "glorot_uniform", "selu": "lecun_normal"}
 
 
-@rows
+@names
 def test_float32_is_float64_rounded(name):
     flat = make(name, dtype=np.float32)
     assert flat.dtype == np.float32
@@ -80,7 +80,7 @@ def test_float32_is_float64_rounded(name):
     np.testing.assert_array_equal(flat, make(name).astype(np.float32))
 
 
-@rows
+@names
 def test_a_seed_gives_the_same_parameters_and_another_seed_others(name):
     np.testing.assert_array_equal(make(name, seed=3), make(name, seed=3))
     assert name == "zeros" or (make(name, seed=3) != make(name, seed=4)).any()
