@@ -1,23 +1,29 @@
-"""Schedules: the learning rate as a function of the step, which counts minibatches from 0 over all fits.
+"""Schedules: the learning rate η(t) as a function of the step t.
 
-Any callable of the step serves as ``learning_rate``; these are the usual ones. Durations are counted in steps: an epoch
-of n samples has ceil(n / batch_size) of them.
+A step is one update, with one minibatch. Steps count from 0 over all fits of a trainer, and an epoch of n samples has
+ceil(n / batch_size) of them. An optimizer takes any function of the step as its ``learning_rate``; these are the usual
+ones, and ``schedule(t)`` is η(t).
+
+Notes
+-----
+PyTorch's schedulers usually count epochs and are called by the user. Those of fastbp and Keras count steps, and the
+trainer calls them.
 """
+
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from fastbp.checks import check_count, check_number
+from fastbp.plateau import ReduceOnPlateau
+
+__all__ = ["SCHEDULES", "Constant", "CosineDecay", "ExponentialDecay", "InverseScaling", "OneCycle", "ReduceOnPlateau",
+           "Schedule", "StepDecay", "WarmUp", "epoch_schedules"]
 
 Schedule = Callable[[int], float]
-
-
-def _positive(**numbers: float) -> None:
-    for name, value in numbers.items():
-        check_number(name, value, 0.0, open_low=True)
 
 
 def _at_least_zero(**numbers: float) -> None:
@@ -27,7 +33,17 @@ def _at_least_zero(**numbers: float) -> None:
 
 @dataclass(frozen=True)
 class Constant:
-    """η(t) = value.
+    """Constant learning rate, η(t) = value.
+
+    Parameters
+    ----------
+    value : float
+        Learning rate, 0 or more.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not a number of its kind or is out of range. The message names it.
 
     Examples
     --------
@@ -41,13 +57,31 @@ class Constant:
         _at_least_zero(value=self.value)
 
     def __call__(self, step: int) -> float:  # noqa: ARG002
-        """Return the learning rate at `step`."""
+        """Return η(step)."""
         return self.value
 
 
 @dataclass(frozen=True)
 class StepDecay:
-    """η(t) = initial · factor^⌊t / every⌋.
+    """Decay in steps, η(t) = initial · factor^⌊t / every⌋.
+
+    Parameters
+    ----------
+    initial : float
+        First learning rate, 0 or more.
+    every : int
+        Optimizer steps from one decay to the next.
+    factor : float
+        Factor of each decay, 0 or more.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not a number of its kind or is out of range. The message names it.
+
+    Notes
+    -----
+    PyTorch calls it ``StepLR(step_size, gamma)``, Keras ``ExponentialDecay(staircase=True)``.
 
     Examples
     --------
@@ -64,13 +98,31 @@ class StepDecay:
         check_count("every", self.every)
 
     def __call__(self, step: int) -> float:
-        """Return the learning rate at `step`."""
+        """Return η(step)."""
         return self.initial * self.factor ** (step // self.every)
 
 
 @dataclass(frozen=True)
 class ExponentialDecay:
-    """η(t) = initial · factor^(t / every), without stairs.
+    """Exponential decay, η(t) = initial · factor^(t / every).
+
+    Parameters
+    ----------
+    initial : float
+        First learning rate, 0 or more.
+    every : int
+        Optimizer steps in which the rate is multiplied by `factor`.
+    factor : float
+        Factor for each `every` steps, 0 or more.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not a number of its kind or is out of range. The message names it.
+
+    Notes
+    -----
+    Keras has the arguments ``decay_steps`` and ``decay_rate``. PyTorch's ``ExponentialLR`` has ``every=1``.
 
     Examples
     --------
@@ -87,24 +139,41 @@ class ExponentialDecay:
         check_count("every", self.every)
 
     def __call__(self, step: int) -> float:
-        """Return the learning rate at `step`."""
+        """Return η(step)."""
         return float(self.initial * self.factor ** (step / self.every))
 
 
 @dataclass(frozen=True)
 class CosineDecay:
-    """η(t) = final + ½ (initial − final) (1 + cos(π t / period)), then `final` (Loshchilov and Hutter, 2017).
+    """Half a cosine, η(t) = final + ½ (initial − final) (1 + cos(π t / period)), with restarts if wanted [1]_.
 
     Parameters
     ----------
-    initial, final : float
-        Where a period starts and ends.
+    initial : float
+        Learning rate at the start of a period, 0 or more.
     period : int
-        Steps of the first period.
+        Optimizer steps of the first period.
+    final : float
+        Learning rate at the end of a period, 0 or more. Without restarts it stays after the first period.
     restarts : bool
-        Whether the next period begins anew at `initial`.
+        Whether a new period begins at `initial` after each period.
     growth : int
-        How many times longer than the last each new period is.
+        Length of each new period as a multiple of the last one.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not a number of its kind or is out of range. The message names it.
+
+    Notes
+    -----
+    With restarts it is PyTorch's ``CosineAnnealingWarmRestarts(T_0, T_mult, eta_min)``. Keras's argument ``alpha`` is
+    final / initial. PyTorch's ``CosineAnnealingLR`` rises again after a period.
+
+    References
+    ----------
+    .. [1] I. Loshchilov and F. Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR, 2017.
+       arXiv:1608.03983
 
     Examples
     --------
@@ -126,12 +195,12 @@ class CosineDecay:
         check_count("growth", self.growth)
 
     def __call__(self, step: int) -> float:
-        """Return the learning rate at `step`."""
+        """Return η(step)."""
         share = self._share(step) if self.restarts else min(step / self.period, 1.0)
         return self.final + 0.5 * (self.initial - self.final) * (1.0 + math.cos(math.pi * share))
 
     def _share(self, step: int) -> float:
-        """How much of the period that holds `step` is over, in [0, 1)."""
+        """Share of the period around `step` that is over, in [0, 1)."""
         period = self.period
         if self.growth == 1:
             return step % period / period
@@ -142,18 +211,35 @@ class CosineDecay:
 
 @dataclass(frozen=True)
 class OneCycle:
-    """Up by a half cosine from peak / 25 to `peak`, then down to almost 0 (Smith and Topin, 2018).
+    """One cycle: half a cosine from peak / start up to `peak`, another down to almost 0 [1]_.
 
     Parameters
     ----------
     peak : float
-        The highest learning rate.
+        Highest learning rate, 0 or more.
     total : int
-        Steps of the whole cycle; afterwards the last rate stays.
+        Optimizer steps of the whole cycle, 2 or more. The last rate stays afterwards.
     warm : float
-        The share of the cycle that goes up.
-    start, final : float
-        The rate begins at peak / start and ends at peak / (start · final).
+        Share of the cycle in which the rate rises, between 0 and 1.
+    start : float
+        The first rate is peak / start.
+    final : float
+        The last rate is peak / (start · final).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not a number of its kind or is out of range. The message names it.
+
+    Notes
+    -----
+    The defaults are those of PyTorch's ``OneCycleLR``, where `warm` is ``pct_start``. The peak is at step
+    warm · (total − 1), in PyTorch at step warm · total − 1. The momentum stays as it is, PyTorch changes it too.
+
+    References
+    ----------
+    .. [1] L. N. Smith and N. Topin, "Super-convergence: very fast training of neural networks using large learning
+       rates", 2018. arXiv:1708.07120
 
     Examples
     --------
@@ -172,10 +258,11 @@ class OneCycle:
         _at_least_zero(peak=self.peak)
         check_count("total", self.total, 2)
         check_number("warm", self.warm, 0.0, 1.0, open_low=True, open_high=True)
-        _positive(start=self.start, final=self.final)
+        check_number("start", self.start, 0.0, open_low=True)
+        check_number("final", self.final, 0.0, open_low=True)
 
     def __call__(self, step: int) -> float:
-        """Return the learning rate at `step`."""
+        """Return η(step)."""
         first = self.peak / self.start
         last = self.total - 1
         top = self.warm * last
@@ -190,7 +277,30 @@ def _half_cosine(begin: float, end: float, share: float) -> float:
 
 @dataclass(frozen=True)
 class InverseScaling:
-    """η(t) = initial / (1 + t / every)^power.
+    """Decay by a power of the step, η(t) = initial / (1 + t / every)^power [1]_.
+
+    Parameters
+    ----------
+    initial : float
+        First learning rate, 0 or more.
+    every : int
+        Optimizer steps after which the rate is initial / 2^power.
+    power : float
+        Exponent, 0 or more.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not a number of its kind or is out of range. The message names it.
+
+    Notes
+    -----
+    Scikit-learn's ``"invscaling"`` counts samples, and changes the rate once an epoch.
+
+    References
+    ----------
+    .. [1] H. Robbins and S. Monro, "A stochastic approximation method", Annals of Mathematical Statistics 22, 1951.
+       doi:10.1214/aoms/1177729586
 
     Examples
     --------
@@ -207,15 +317,29 @@ class InverseScaling:
         check_count("every", self.every)
 
     def __call__(self, step: int) -> float:
-        """Return the learning rate at `step`."""
+        """Return η(step)."""
         return float(self.initial / (1.0 + step / self.every) ** self.power)
 
 
 @dataclass(frozen=True)
 class WarmUp:
-    """A share (t + 1) / steps of another schedule (or rate) during the first `steps` steps, then that schedule.
+    """Linear warm-up, η(t) = η_0 (t + 1) / steps, then another schedule with the first rate η_0 [1]_.
 
-    The other schedule counts its own steps from the end of the warm-up.
+    Parameters
+    ----------
+    schedule : float or callable
+        Learning rate after the warm-up, or a schedule, which counts its own steps from the end of the warm-up.
+    steps : int
+        Optimizer steps of the warm-up.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not a number of its kind or is out of range. The message names it.
+
+    References
+    ----------
+    .. [1] P. Goyal et al., "Accurate, large minibatch SGD: training ImageNet in 1 hour", 2017. arXiv:1706.02677
 
     Examples
     --------
@@ -232,76 +356,29 @@ class WarmUp:
         check_count("steps", self.steps)
 
     def __call__(self, step: int) -> float:
-        """Return the learning rate at `step`."""
+        """Return η(step)."""
         then = self.schedule(max(step - self.steps, 0)) if callable(self.schedule) else self.schedule
         return then * min((step + 1) / self.steps, 1.0)
 
 
-@dataclass
-class ReduceOnPlateau:
-    """Multiply the rate by `factor` where the loss has not fallen for more than `patience` epochs.
-
-    Who trains calls `on_epoch` with the loss of each epoch; the rate at a step is what they left. All fields are plain
-    numbers, so a saved schedule goes on where it was.
+def epoch_schedules(rate: float | Schedule | None) -> Iterator[Any]:
+    """Yield the schedules that have a method `on_epoch`: the rate itself, and those inside it.
 
     Parameters
     ----------
-    initial : float
-        The first learning rate.
-    factor : float
-        What it is multiplied by.
-    patience : int
-        Epochs without a fall that are borne.
-    min_delta : float
-        The share of the best loss by which a loss must lie below it to count as a fall.
-    lowest : float
-        The rate does not go below.
+    rate : float or callable, optional
+        Learning rate of an optimizer.
+
+    Yields
+    ------
+    object
+        Schedule to call with the loss of each epoch.
 
     Examples
     --------
-    >>> schedule = ReduceOnPlateau(1.0, factor=0.5, patience=1)
-    >>> for loss in (3.0, 2.0, 2.0, 2.0):
-    ...     schedule.on_epoch(loss)
-    >>> schedule(step=1000)
-    0.5
-    """
-
-    initial: float
-    factor: float = 0.1
-    patience: int = 10
-    min_delta: float = 1e-4
-    lowest: float = 0.0
-    rate: float = field(init=False)
-    best: float = field(init=False, default=math.inf)
-    waited: int = field(init=False, default=0)
-
-    def __post_init__(self) -> None:
-        _at_least_zero(initial=self.initial, min_delta=self.min_delta, lowest=self.lowest)
-        check_number("factor", self.factor, 0.0, 1.0, open_high=True)
-        check_count("patience", self.patience, 0)
-        self.rate = self.initial
-
-    def __call__(self, step: int) -> float:  # noqa: ARG002
-        """Return the learning rate at `step`: that of the current epoch."""
-        return self.rate
-
-    def on_epoch(self, loss: float) -> None:
-        """Take note of the loss of an epoch that has ended; NaN counts as no fall."""
-        if loss < self.best - self.min_delta * abs(self.best) or (self.best == math.inf and loss < math.inf):
-            self.best, self.waited = float(loss), 0
-            return
-        self.waited += 1
-        if self.waited > self.patience:
-            self.rate, self.waited = max(self.rate * self.factor, self.lowest), 0
-
-
-def epoch_schedules(rate: float | Schedule | None) -> Iterator[Any]:
-    """Yield the schedules that want to know of epochs: the rate itself, or one within it.
-
-    Examples
-    --------
-    >>> list(epoch_schedules(WarmUp(0.1, steps=10)))
-    []
+    >>> plateau = ReduceOnPlateau(0.1)
+    >>> list(epoch_schedules(WarmUp(plateau, steps=10))) == [plateau]
+    True
     """
     while callable(rate):
         if hasattr(rate, "on_epoch"):

@@ -18,7 +18,7 @@ PACKAGE = ROOT / "fastbp"
 # The six rules of imports: what each group of modules may import of the others, beside its own. A new module at the
 # root is one of the tables or stands on everything (FACE).
 TABLES = {
-    "activations", "losses", "optimizers", "schedules", "initializers", "metrics", "callbacks", "history",
+    "activations", "losses", "optimizers", "schedules", "plateau", "initializers", "metrics", "callbacks", "history",
     "regularization", "checks",
 }
 FACE = {"network", "trainer", "gradcheck", "lbfgs", "configuration", "precompile", "", "__main__"}

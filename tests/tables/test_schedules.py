@@ -38,7 +38,7 @@ WORKED = [
     (WarmUp(StepDecay(1.0, every=2), steps=2), {0: 0.5, 1: 1.0, 2: 1.0, 3: 1.0, 4: 0.1}),
     (ReduceOnPlateau(0.5), {0: 0.5, 1000: 0.5}),
 ]
-schedules = pytest.mark.parametrize("schedule", [row for row, _ in WORKED], ids=repr)
+schedules = pytest.mark.parametrize("schedule", [schedule for schedule, _ in WORKED], ids=repr)
 
 
 @pytest.mark.parametrize(("schedule", "rates"), WORKED, ids=lambda x: repr(x) if not isinstance(x, dict) else "")
