@@ -1,7 +1,42 @@
-"""Initial parameters: the weights of one layer at random, one row each in `INITIALIZERS`.
+"""Initial parameters: how the weights of one layer are drawn, one entry each in `INITIALIZERS`.
 
-W has shape (n_out, n_in). Every number is drawn in float64, layer after layer, W before b, and rounded afterwards:
-networks of one seed agree in float32 and float64.
+==============  ================================  =====================  ======
+name            distribution of w_ij              variance               source
+==============  ================================  =====================  ======
+glorot_uniform  uniform                           2 / (n_in + n_out)     [1]_
+glorot_normal   normal                            2 / (n_in + n_out)     [1]_
+he_uniform      uniform                           2 / n_in               [2]_
+he_normal       normal                            2 / n_in               [2]_
+lecun_uniform   uniform                           1 / n_in               [3]_
+lecun_normal    normal                            1 / n_in               [3]_
+orthogonal      orthonormal rows or columns       1 / max(n_in, n_out)   [4]_
+zeros           w_ij = 0                          0
+normal          normal, biases too                1                      [5]_
+normal_sqrt     normal, biases of variance 1 too  1 / n_in               [5]_
+==============  ================================  =====================  ======
+
+The mean is 0. Biases are 0 except where the table says otherwise. ``"auto"`` chooses for each layer what suits its
+activation: he_normal for relu and its relatives, lecun_normal for selu, glorot_uniform for the others.
+
+Notes
+-----
+W has the shape (n_out, n_in). Numbers are drawn in float64, layer after layer, W before b, and are rounded afterwards.
+Networks of one seed therefore agree in float32 and float64.
+
+Keras draws its he_normal and lecun_normal from a truncated normal distribution, PyTorch and fastbp do not. Keras's
+default is glorot_uniform. PyTorch's ``Linear`` draws weights and biases uniformly with the variance 1 / (3 n_in).
+
+References
+----------
+.. [1] X. Glorot and Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS,
+   2010.
+.. [2] K. He, X. Zhang, S. Ren and J. Sun, "Delving deep into rectifiers: surpassing human-level performance on ImageNet
+   classification", ICCV, 2015. doi:10.1109/ICCV.2015.123
+.. [3] Y. LeCun, L. Bottou, G. B. Orr and K.-R. Müller, "Efficient BackProp", Neural Networks: Tricks of the Trade,
+   1998. doi:10.1007/3-540-49430-8_2
+.. [4] A. M. Saxe, J. L. McClelland and S. Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep
+   linear neural networks", ICLR, 2014. arXiv:1312.6120
+.. [5] M. A. Nielsen, "Neural Networks and Deep Learning", Determination Press, 2015, chapter 3.
 """
 from __future__ import annotations
 
@@ -14,6 +49,8 @@ from numpy.typing import DTypeLike, NDArray
 from fastbp.activations import Activation
 from fastbp.checks import check_name
 
+__all__ = ["AUTO", "INITIALIZERS", "RANDOM_BIASES", "initialize"]
+
 Weights = NDArray[np.float64]
 Initializer = Callable[[int, int, np.random.Generator], Weights]
 
@@ -23,7 +60,7 @@ def _normal(std: Callable[[int, int], float]) -> Initializer:
 
 
 def _uniform(std: Callable[[int, int], float]) -> Initializer:
-    # uniform on (-limit, limit) has standard deviation limit / √3
+    # a uniform distribution on (-limit, limit) has the standard deviation limit / √3
     return lambda n_out, n_in, rng: std(n_out, n_in) * 3.0**0.5 * rng.uniform(-1.0, 1.0, (n_out, n_in))
 
 
@@ -40,9 +77,9 @@ def _lecun(n_out: int, n_in: int) -> float:  # noqa: ARG001
 
 
 def orthogonal(n_out: int, n_in: int, rng: np.random.Generator) -> Weights:
-    """Orthonormal rows (or columns, where there are fewer), uniform among all such (Saxe et al., 2014)."""
+    """W Wᵀ = I, or Wᵀ W = I if n_out > n_in, uniform over all such W (Saxe et al., 2014)."""
     Q, R = np.linalg.qr(rng.standard_normal((max(n_out, n_in), min(n_out, n_in))))
-    Q = Q * np.where(np.diag(R) < 0.0, -1.0, 1.0)  # without the signs of R, the signs LAPACK chooses
+    Q = Q * np.where(np.diag(R) < 0.0, -1.0, 1.0)  # LAPACK chooses the signs of R, so Q alone is not uniform
     return Q if n_out >= n_in else Q.T
 
 
@@ -52,38 +89,43 @@ def zeros(n_out: int, n_in: int, rng: np.random.Generator) -> Weights:  # noqa: 
 
 
 INITIALIZERS: dict[str, Initializer] = {
-    "glorot_uniform": _uniform(_glorot),            # variance 2 / (n_in + n_out): Glorot and Bengio, 2010
+    "glorot_uniform": _uniform(_glorot),
     "glorot_normal": _normal(_glorot),
-    "he_uniform": _uniform(_he),                    # 2 / n_in: He et al., 2015
+    "he_uniform": _uniform(_he),
     "he_normal": _normal(_he),
-    "lecun_uniform": _uniform(_lecun),              # 1 / n_in: LeCun et al., 1998
+    "lecun_uniform": _uniform(_lecun),
     "lecun_normal": _normal(_lecun),
     "orthogonal": orthogonal,
     "zeros": zeros,
-    "normal": _normal(lambda *_: 1.0),               # variance 1, of the biases too
-    "normal_sqrt": _normal(_lecun),                 # 1 / n_in, of the biases 1: Nielsen, 2015, chapter 3
+    "normal": _normal(lambda *_: 1.0),
+    "normal_sqrt": _normal(_lecun),
 }
+# the initializer that "auto" takes for the `init` of an Activation
 AUTO = {"glorot": "glorot_uniform", "he": "he_normal", "lecun": "lecun_normal"}
 RANDOM_BIASES = ("normal", "normal_sqrt")
 
 
 def initialize(init: str, sizes: Sequence[int], activations: Sequence[Activation], rng: np.random.Generator,
                dtype: DTypeLike) -> NDArray[Any]:
-    """Return the initial parameters of a network in one flat array: W of layer 1 row by row, b, W of layer 2, ...
+    """Draw the initial parameters of a network, in one flat array.
 
     Parameters
     ----------
     init : str
-        ``"auto"`` for what suits the activation of each layer, or a name of `INITIALIZERS`. Biases are 0, except
-        those of ``"normal"`` and ``"normal_sqrt"``, drawn from the normal distribution of variance 1.
+        A name of `INITIALIZERS`, or "auto" for what suits the activation of each layer.
     sizes : sequence of int
-        n_0..n_L.
+        The sizes n_0, ..., n_L of the layers.
     activations : sequence of Activation
-        Those of layers 1..L.
+        The activations of layers 1..L.
     rng : numpy.random.Generator
-        Where the numbers come from.
-    dtype : data-type
-        Of the result.
+        Generator of the random numbers.
+    dtype : dtype
+        Dtype of the result, float32 or float64.
+
+    Returns
+    -------
+    ndarray (n_parameters,)
+        W of layer 1 row by row, b of layer 1, W of layer 2, and so on.
 
     Raises
     ------
