@@ -1,4 +1,4 @@
-"""What a fit measured, epoch by epoch."""
+"""History: what a fit measured in each epoch."""
 
 from __future__ import annotations
 
@@ -15,29 +15,39 @@ _ALWAYS = ("loss", "accuracy", "seconds", "val_loss", "val_accuracy")
 
 
 class History(Mapping[str, NDArray[np.float64]]):
-    """Losses, accuracies, other measures and times of the epochs of one fit.
+    """Losses, accuracies, metrics and times of the epochs of one fit.
 
-    As attributes they are lists; as a mapping, ``history["loss"]`` or ``dict(history)``, they are arrays; and
-    ``earlier + later`` are the epochs of two fits.
+    A measure is a list as an attribute, ``history.loss``, and an array as an item, ``history["loss"]``. The sum
+    ``earlier + later`` has the epochs of two fits.
 
     Parameters
     ----------
-    columns : mapping of str to sequences of float, optional
-        What was measured already, by name.
+    columns : mapping of str to sequence of float, optional
+        Measures of epochs so far, by name.
 
     Attributes
     ----------
     loss : list of float
-        Mean over the epoch's samples of their costs, each before the update that its minibatch made; penalties are no
-        part of it.
+        Mean cost of the samples of an epoch, without penalties. Each cost is taken before the update of its minibatch.
     accuracy : list of float
-        Share of those samples whose label was right; empty unless the network classifies.
+        Share of those samples whose label was correct. It is empty unless the network classifies.
     seconds : list of float
-        Time the epoch took, validation included.
-    val_loss, val_accuracy : list of float
-        The same of the validation data, after the epoch; empty without them.
+        Time of an epoch in seconds, with validation.
+    val_loss : list of float
+        Mean cost of the validation data after an epoch. It is empty without validation data.
+    val_accuracy : list of float
+        Share of correct labels of the validation data after an epoch.
     val_... : list of float
-        Each of the metrics that the fit was given, of the validation data only.
+        Each metric that `Trainer.fit` was asked for, of the validation data after an epoch.
+
+    Raises
+    ------
+    ValueError
+        If two histories are added of which only one has some measure.
+
+    Notes
+    -----
+    Keras's ``History.history`` is the property `history`. Keras's loss has the penalties in it.
 
     Examples
     --------
@@ -61,11 +71,17 @@ class History(Mapping[str, NDArray[np.float64]]):
 
     @property
     def history(self) -> dict[str, list[float]]:
-        """What was measured, by name."""
+        """Lists of the measures that have values, by name."""
         return {name: values for name, values in vars(self).items() if values}
 
     def append(self, logs: Mapping[str, float]) -> None:
-        """Add one epoch."""
+        """Append the measures of one epoch.
+
+        Parameters
+        ----------
+        logs : mapping of str to float
+            Value of each measure.
+        """
         for name, value in logs.items():
             vars(self).setdefault(name, []).append(value)
 
@@ -95,12 +111,29 @@ class History(Mapping[str, NDArray[np.float64]]):
         return f"History({len(self.loss)} epochs{', the last one: ' if last else ''}{last})"
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
-        """Write a table with one row an epoch, counted from 1.
+        """Write a table with a header and one row per epoch, counted from 1.
 
         Parameters
         ----------
-        path : path-like
-            The file to write.
+        path : str or path-like
+            The file, which is replaced if it exists.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        ValueError
+            If the measures have different numbers of epochs.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     History({"loss": [0.5, 0.25]}).to_csv(folder + "/history.csv")
+        ...     print(Path(folder, "history.csv").read_text())
+        epoch,loss
+        1,0.5
+        2,0.25
         """
         columns = self.history
         rows: Iterable[tuple[float, ...]] = zip(*columns.values(), strict=True)
@@ -110,16 +143,29 @@ class History(Mapping[str, NDArray[np.float64]]):
             writer.writerows([epoch, *row] for epoch, row in enumerate(rows, start=1))
 
     def plot(self, axes: Any = None) -> Any:
-        """Draw loss, accuracy and metrics, as far as there are, over the epochs (needs matplotlib).
+        """Draw loss, accuracy and each metric over the epochs, with matplotlib.
 
         Parameters
         ----------
-        axes : sequence of matplotlib.axes.Axes, optional
-            Where to draw, one for each of them; new ones if absent.
+        axes : matplotlib.axes.Axes or sequence of them, optional
+            One for each measure. By default a new figure is made.
 
         Returns
         -------
         ndarray of matplotlib.axes.Axes
+            The axes, one for each measure.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+
+        Examples
+        --------
+        >>> from matplotlib.figure import Figure
+        >>> axes = History({"loss": [0.5, 0.25], "val_loss": [0.6, 0.4]}).plot(Figure().subplots())
+        >>> axes[0].get_ylabel()
+        'loss'
         """
         measures = list(dict.fromkeys(name.removeprefix("val_") for name in self.history if name != "seconds"))
         if axes is None:

@@ -1,4 +1,7 @@
-"""Metrics of validation data, one row each in `METRICS`: numbers that say how good outputs are but train nothing."""
+"""Metrics: measures of the validation data that `Trainer.fit` reports but does not train, one entry each in `METRICS`.
+
+A fit takes "accuracy", "top_5" (or another number), "r2", "mae", or functions (y_true, a) -> float.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,30 @@ from numpy.typing import NDArray
 
 from fastbp.checks import FloatArray, check_name
 
+__all__ = ["METRICS", "Metric", "mae", "named_metrics", "r2", "top_k"]
+
 Targets = FloatArray | NDArray[np.int64]
 Metric = Callable[[Any, Any], float]
 
 
 def r2(y: FloatArray, a: FloatArray) -> float:
-    """R² = 1 − Σ(y − a)² / Σ(y − mean y)², the mean over the outputs; of a constant target 1 if it is met, else 0.
+    """Coefficient of determination, R² = 1 − Σ (y − a)² / Σ (y − mean y)², averaged over the outputs.
+
+    Parameters
+    ----------
+    y : ndarray (n_samples, n_outputs)
+        Targets.
+    a : ndarray (n_samples, n_outputs)
+        Outputs of the network.
+
+    Returns
+    -------
+    float
+        Mean of R² over the outputs, 1 at best. An output with constant targets counts 1 if all are met, else 0.
+
+    Notes
+    -----
+    It equals ``sklearn.metrics.r2_score`` with its defaults.
 
     Examples
     --------
@@ -30,7 +51,19 @@ def r2(y: FloatArray, a: FloatArray) -> float:
 
 
 def mae(y: FloatArray, a: FloatArray) -> float:
-    """Mean of |y − a| over samples and outputs.
+    """Mean absolute error, the mean of |y − a| over samples and outputs.
+
+    Parameters
+    ----------
+    y : ndarray (n_samples, n_outputs)
+        Targets.
+    a : ndarray (n_samples, n_outputs)
+        Outputs of the network.
+
+    Returns
+    -------
+    float
+        Mean absolute error, 0 at best.
 
     Examples
     --------
@@ -43,7 +76,19 @@ def mae(y: FloatArray, a: FloatArray) -> float:
 def top_k(k: int) -> Metric:
     """Return the metric "top_<k>": the share of samples whose label is among the k largest outputs.
 
-    Of equal outputs those of smaller labels count as larger.
+    Parameters
+    ----------
+    k : int
+        Number of outputs that count, 1 or more.
+
+    Returns
+    -------
+    callable
+        Function (y, a) -> float of labels (n_samples,), or of targets (n_samples, n_outputs), and outputs.
+
+    Notes
+    -----
+    The smaller label wins among equal outputs. In ``sklearn.metrics.top_k_accuracy_score`` the larger one wins.
 
     Examples
     --------
@@ -62,38 +107,58 @@ def top_k(k: int) -> Metric:
     return share
 
 
-# Metrics of targets and outputs of one shape.
+# These take targets and outputs of one shape.
 METRICS: dict[str, Metric] = {"r2": r2, "mae": mae}
 _TOP = re.compile(r"top_([1-9]\d*)")
 
 
 def named_metrics(
-    metrics: Any, Y: Targets, given: Any, n_outputs: int, count_correct: Callable[[FloatArray, Any], int] | None
+    metrics: Any, Y: Targets, y_true: Any, n_outputs: int, count_correct: Callable[[FloatArray, Any], int] | None
 ) -> dict[str, Callable[[FloatArray], float]]:
-    """Return functions of the outputs a^L by name.
+    """Return the metrics that a fit asks for, by name, as functions of the outputs a^L.
 
     Parameters
     ----------
     metrics : iterable of str or callable
-        Names: "accuracy", "top_5" (or another k), "r2", "mae"; or functions (y_true, a) -> float, called by their
-        ``__name__``.
-    Y, given
-        The targets in canonical form, for the names, and as they were given, for the functions.
+        Names, or functions (y_true, a) -> float. The name of a function is its ``__name__``.
+    Y : ndarray
+        Targets in canonical form, for the metrics that have a name.
+    y_true : array_like
+        The same targets as the user passed them, for functions.
     n_outputs : int
-        n_L.
+        Number of outputs n_L.
     count_correct : callable, optional
-        Right labels among outputs; None where the network does not classify.
+        Function (a, Y) -> int that counts correct labels. None means that the network does not classify.
+
+    Returns
+    -------
+    dict of str to callable
+        Functions a -> float.
+
+    Raises
+    ------
+    TypeError
+        If `metrics` is not an iterable of names and functions.
+    ValueError
+        If a name is unknown, comes twice, or does not fit the network or the targets.
+
+    Examples
+    --------
+    >>> Y = np.array([[1.0], [3.0]])
+    >>> measures = named_metrics(["mae", "r2"], Y, Y, 1, None)
+    >>> {name: measure(Y + 0.5) for name, measure in measures.items()}
+    {'mae': 0.5, 'r2': 0.75}
     """
     if isinstance(metrics, str) or not isinstance(metrics, Iterable):
         raise TypeError(f"metrics must be a list of names and functions, got {metrics!r}")
-    y_true = np.asarray(given)
+    targets = np.asarray(y_true)
     named: dict[str, Callable[[FloatArray], float]] = {}
     for metric in metrics:
         if isinstance(metric, str):
             name, measure = metric, _built_in(metric, Y, n_outputs, count_correct)
         elif callable(metric):
             name = getattr(metric, "__name__", type(metric).__name__)
-            measure = _bound(metric, y_true)
+            measure = _bound(metric, targets)
         else:
             raise TypeError(f"metrics holds {metric!r}, expected a name or a function (y_true, a) -> float")
         if name in named or name == "loss":
