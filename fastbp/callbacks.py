@@ -1,7 +1,8 @@
-"""Callbacks: what is done at the begin, after each epoch, and at the end of a fit.
+"""Callbacks: actions at the start of a fit, after each epoch, and at the end.
 
-A callback is any object with some of the methods of `Callback`; those here are the usual ones. A learning rate that
-follows the loss is a schedule and no callback: `fastbp.schedules.ReduceOnPlateau` is told of each epoch by itself.
+A callback is any object with some of the methods of `Callback`. The usual ones are here. A learning rate that follows
+the loss needs no callback: the trainer reports each epoch to a `fastbp.schedules.ReduceOnPlateau`. Keras has the same
+methods with other arguments, ``on_epoch_end(epoch, logs)``, and counts epochs from 0.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from typing import Any
 from fastbp.checks import check_count, check_name, check_number
 
 EVENTS = ("on_train_begin", "on_epoch_end", "on_divergence", "on_train_end")
-# Of these more is better, whatever stands before or after: val_accuracy, val_top_5, val_r2.
+# A measure whose name has one of these in it is better if it is larger: val_accuracy, val_top_5, val_r2.
 _MORE_IS_BETTER = ("accuracy", "top_", "r2")
 
 
 class Callback:
-    """The methods that a callback may have; these here do nothing.
+    """Base class of callbacks, whose methods do nothing.
 
     Examples
     --------
@@ -29,47 +30,85 @@ class Callback:
     ...     def on_epoch_end(self, trainer, epoch, logs):
     ...         if epoch % 10 == 0:
     ...             print(epoch, round(logs["loss"], 3))
+    >>> from fastbp.reference import Network, Trainer
+    >>> trainer = Trainer(Network([1, 2], init="zeros"), "sgd")
+    >>> history = trainer.fit([[0.0], [0.0]], [0, 1], epochs=10, callbacks=[PrintEveryTenth()])
+    10 0.693
     """
 
     def on_train_begin(self, trainer: Any) -> None:
-        """Do what comes before training; parameters may be changed."""
-
-    def on_epoch_end(self, trainer: Any, epoch: int, logs: Mapping[str, float]) -> bool | None:
-        """Do what comes after an epoch.
+        """Act before the first epoch of a fit.
 
         Parameters
         ----------
         trainer : Trainer
-            Its network, optimizer state and history are current, to be read and not written.
+            The trainer. The parameters of its network may be changed.
+        """
+
+    def on_epoch_end(self, trainer: Any, epoch: int, logs: Mapping[str, float]) -> bool | None:
+        """Act after an epoch.
+
+        Parameters
+        ----------
+        trainer : Trainer
+            The trainer. Its network, optimizer state and history are current, and must not be changed.
         epoch : int
-            Of this fit, counted from 1; ``trainer.epochs`` counts those of all fits.
-        logs : mapping
-            What `History` holds of the epoch.
+            Epoch of this fit, counted from 1. The attribute ``trainer.epochs`` counts over all fits.
+        logs : mapping of str to float
+            What `History` has of this epoch.
 
         Returns
         -------
         bool or None
-            True ends training, after the other callbacks have been called.
+            True ends training after the other callbacks have been called.
         """
 
     def on_divergence(self, trainer: Any, error: FloatingPointError) -> bool | None:
-        """Take note of a loss that is not finite; True ends training in silence, else `error` is raised."""
+        """Act on a loss that is not finite.
+
+        Parameters
+        ----------
+        trainer : Trainer
+            The trainer.
+        error : FloatingPointError
+            Error that the fit is about to raise. It names epoch, learning rate and a remedy.
+
+        Returns
+        -------
+        bool or None
+            True ends training without the error.
+        """
 
     def on_train_end(self, trainer: Any) -> None:
-        """Do what comes after training, after an error or Ctrl-C too; parameters may be changed."""
+        """Act at the end of a fit, also after an error or Ctrl-C.
+
+        Parameters
+        ----------
+        trainer : Trainer
+            The trainer. The parameters of its network may be changed.
+        """
 
 
 class LambdaCallback:
-    """A callback of functions.
+    """Callback made of functions.
 
     Parameters
     ----------
-    on_train_begin, on_epoch_end, on_divergence, on_train_end : callable, optional
-        As the methods of `Callback`.
+    **functions : callable
+        Functions by the names of the methods of `Callback`: on_train_begin, on_epoch_end, on_divergence, on_train_end.
+
+    Raises
+    ------
+    ValueError
+        If a name is not one of those.
+    TypeError
+        If a value is not callable.
 
     Examples
     --------
     >>> stop_soon = LambdaCallback(on_epoch_end=lambda trainer, epoch, logs: logs["loss"] < 0.1)
+    >>> stop_soon.on_epoch_end(None, 1, {"loss": 0.05})
+    True
     """
 
     def __init__(self, **functions: Callable[..., Any]) -> None:
@@ -81,7 +120,7 @@ class LambdaCallback:
 
 
 class _Best:
-    """The best value of a monitored measure so far; NaN is never better."""
+    """Best value of a measure so far. NaN is never better."""
 
     def __init__(self, monitor: str, mode: str, min_delta: float = 0.0) -> None:
         if not isinstance(monitor, str):
@@ -94,11 +133,11 @@ class _Best:
         self.forget()
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Start again without a best value."""
         self._least = math.inf
 
     def improves(self, logs: Mapping[str, float]) -> bool:
-        """Whether this epoch is the best, by more than min_delta."""
+        """Whether this epoch is better than the best so far by more than min_delta."""
         if self.monitor not in logs:
             raise ValueError(f"monitor {self.monitor!r} is not measured, there are {', '.join(logs)}")
         value = self._sign * logs[self.monitor]
@@ -109,28 +148,43 @@ class _Best:
 
 
 class EarlyStopping(Callback):
-    """End training where a measure no longer improves, and bring the best parameters back.
+    """End training when a measure stops improving, and restore the best parameters [1]_.
 
     Parameters
     ----------
     monitor : str
-        "val_loss", "loss", "val_accuracy", or "val_" and the name of a metric.
+        Measure to watch: "val_loss", "loss", "val_accuracy", or "val_" and the name of a metric.
     patience : int
-        Epochs without improvement that are borne.
+        Number of epochs without improvement after which training continues. It ends after the next such epoch.
     min_delta : float
-        What is better by no more than this is no improvement.
+        An improvement must be larger than this, in the unit of the measure.
     restore_best : bool
-        Whether the network ends with the parameters of its best epoch, however training ends. The optimizer's state
-        stays that of the last.
-    mode : {"auto", "min", "max"}
-        Whether less or more is better; "auto" takes more for accuracies, top_k and r2.
+        Whether the network gets the parameters of the best epoch at the end, also after an error or Ctrl-C. The
+        optimizer keeps its state of the last epoch.
+    mode : {'auto', 'min', 'max'}
+        Whether smaller or larger is better. With "auto", larger is better for accuracy, top_k and r2.
 
     Attributes
     ----------
     best_epoch : int
-        The epoch of the best value, counted from 1; 0 if there was none.
+        Epoch of the best value, counted from 1. It is 0 if there was none.
     stopped_epoch : int
-        The epoch after which this callback ended training; 0 if it did not.
+        Epoch after which this callback ended training. It is 0 if it did not.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another type or out of range, and after the first epoch if it has no measure `monitor`.
+
+    Notes
+    -----
+    With the same patience, Keras ends training one epoch earlier. Keras's ``restore_best_weights`` is False by default.
+    Scikit-learn's ``n_iter_no_change`` counts as `patience` does.
+
+    References
+    ----------
+    .. [1] L. Prechelt, "Early stopping - but when?", Neural Networks: Tricks of the Trade, 1998.
+       doi:10.1007/3-540-49430-8_3
 
     Examples
     --------
@@ -138,16 +192,13 @@ class EarlyStopping(Callback):
     >>> X, Y = [[0.0], [1.0]], [0, 1]
     >>> trainer = Trainer(Network([1, 2], rng=0), rng=0)
     >>> stopping = EarlyStopping("loss", patience=2, min_delta=0.1)
-    >>> len(trainer.fit(X, Y, epochs=1000, callbacks=[stopping]).loss) < 100
+    >>> history = trainer.fit(X, Y, epochs=1000, callbacks=[stopping])
+    >>> len(history.loss) == stopping.stopped_epoch == stopping.best_epoch + 3
     True
     """
 
     def __init__(
-        self,
-        monitor: str = "val_loss",
-        patience: int = 10,
-        min_delta: float = 0.0,
-        restore_best: bool = True,
+        self, monitor: str = "val_loss", patience: int = 10, min_delta: float = 0.0, restore_best: bool = True,
         mode: str = "auto",
     ) -> None:
         self._best = _Best(monitor, mode, min_delta)
@@ -176,25 +227,39 @@ class EarlyStopping(Callback):
 
 
 class ModelCheckpoint(Callback):
-    """Save the trainer after each epoch, or after those that are the best so far.
+    """Save the trainer after each epoch, or after each epoch that is the best so far.
 
-    The file holds all that `Trainer.load` needs to go on; it is replaced as a whole, so that there is always one that
-    can be read.
+    The file has all that `Trainer.load` needs to continue. It is replaced as a whole, so a complete file exists at any
+    moment after the first save.
 
     Parameters
     ----------
-    path : path-like
-        Where to write; ``{epoch}`` in it stands for the count of epochs over all fits: "run-{epoch:03d}.safetensors".
+    path : str or path-like
+        File to write. ``{epoch}`` in it stands for the number of epochs over all fits: "run-{epoch:03d}.safetensors".
     monitor : str
-        As for `EarlyStopping`.
+        Measure to watch if `best_only`, as in `EarlyStopping`.
     best_only : bool
-        Whether epochs that are not the best so far are left out.
-    mode : {"auto", "min", "max"}
-        As for `EarlyStopping`.
+        Whether to save only epochs that are better than all before.
+    mode : {'auto', 'min', 'max'}
+        Whether smaller or larger is better, as in `EarlyStopping`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another type or unknown, and after the first epoch if it has no measure `monitor`.
+    OSError
+        After an epoch, if the file cannot be written.
 
     Examples
     --------
-    >>> keep_best = ModelCheckpoint("best.safetensors", monitor="val_accuracy", best_only=True)
+    >>> import tempfile
+    >>> from fastbp.reference import Network, Trainer
+    >>> trainer = Trainer(Network([1, 2], rng=0), rng=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     keep_best = ModelCheckpoint(folder + "/best.safetensors", monitor="loss", best_only=True)
+    ...     history = trainer.fit([[0.0], [1.0]], [0, 1], epochs=3, callbacks=[keep_best])
+    ...     Trainer.load(folder + "/best.safetensors").epochs
+    3
     """
 
     def __init__(
@@ -210,23 +275,32 @@ class ModelCheckpoint(Callback):
 
 
 class CSVLogger(Callback):
-    """Write a row of what was measured after each epoch, readable at once.
+    """Write the measures of each epoch as a row of a CSV file, complete after each epoch.
 
     Parameters
     ----------
-    path : path-like
-        The table; its columns are "epoch", counted over all fits, and those of `History`.
+    path : str or path-like
+        The file. Its columns are "epoch", counted over all fits, and those of `History`.
     append : bool
-        Whether rows of an earlier fit stay, where there are any; else the table is new with every fit.
+        Whether to keep the rows of earlier fits. By default each fit starts a new file.
 
     Raises
     ------
     ValueError
-        At the first epoch, if the table has other columns.
+        After the first epoch, if the file has other columns.
+    OSError
+        If the file cannot be written.
 
     Examples
     --------
-    >>> log = CSVLogger("training.csv", append=True)
+    >>> import tempfile
+    >>> from fastbp.reference import Network, Trainer
+    >>> trainer = Trainer(Network([1, 2], rng=0), rng=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     log = CSVLogger(folder + "/training.csv", append=True)
+    ...     history = trainer.fit([[0.0], [1.0]], [0, 1], epochs=2, callbacks=[log])
+    ...     Path(folder, "training.csv").read_text().splitlines()[0]
+    'epoch,loss,accuracy,seconds'
     """
 
     def __init__(self, path: str | os.PathLike[str], append: bool = False) -> None:
@@ -240,7 +314,7 @@ class CSVLogger(Callback):
             self._path.write_text("", encoding="utf-8")
 
     def on_epoch_end(self, trainer: Any, epoch: int, logs: Mapping[str, float]) -> None:  # noqa: ARG002, D102
-        # Opened for each row: nothing stays open after an error, and the trainer's callbacks can be pickled.
+        # The file is opened for each row, so nothing stays open after an error and the callback can be pickled.
         with self._path.open("a+", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             if self._columns is None:
@@ -255,18 +329,22 @@ class CSVLogger(Callback):
 
 
 class TerminateOnNaN(Callback):
-    """End training without an error where the loss is no longer finite.
+    """End training without an error when the loss is no longer finite.
 
-    Without this callback it is ended, too, by a FloatingPointError that names epoch, learning rate and a remedy.
+    Training also ends without this callback, but by a FloatingPointError that names epoch, learning rate and a remedy.
 
     Attributes
     ----------
     error : FloatingPointError or None
-        The error that there would have been.
+        The error that was not raised.
 
     Examples
     --------
     >>> quiet = TerminateOnNaN()
+    >>> quiet.on_divergence(trainer=None, error=FloatingPointError("the loss is nan in epoch 3/10"))
+    True
+    >>> quiet.error
+    FloatingPointError('the loss is nan in epoch 3/10')
     """
 
     def __init__(self) -> None:
@@ -281,13 +359,33 @@ class TerminateOnNaN(Callback):
 
 
 CALLBACKS: dict[str, type] = {
-    callback.__name__: callback
-    for callback in (EarlyStopping, ModelCheckpoint, CSVLogger, LambdaCallback, TerminateOnNaN)
+    kind.__name__: kind for kind in (EarlyStopping, ModelCheckpoint, CSVLogger, LambdaCallback, TerminateOnNaN)
 }
 
 
 def methods(callbacks: Iterable[Any]) -> list[list[Callable[..., Any]]]:
-    """Return the methods of all callbacks, one list for each of the `EVENTS`."""
+    """Return the methods of all callbacks, one list for each of the `EVENTS`.
+
+    Parameters
+    ----------
+    callbacks : iterable of objects
+        Objects with some of the methods of `Callback`.
+
+    Returns
+    -------
+    list of list of callable
+        For each event, the methods of the callbacks that have one, in their order.
+
+    Raises
+    ------
+    TypeError
+        If `callbacks` is no iterable, or holds a class or an object without any of these methods.
+
+    Examples
+    --------
+    >>> [len(found) for found in methods([TerminateOnNaN()])]
+    [1, 1, 1, 1]
+    """
     if not isinstance(callbacks, Iterable):
         raise TypeError(f"callbacks must be a list of callbacks, got {callbacks!r}")
     callbacks = list(callbacks)
