@@ -178,8 +178,8 @@ class EarlyStopping(Callback):
 
     Notes
     -----
-    With the same patience, Keras ends training one epoch earlier. Keras's ``restore_best_weights`` is False by default.
-    Scikit-learn's ``n_iter_no_change`` counts as `patience` does.
+    With the same patience of 1 or more, Keras ends training one epoch earlier. Its ``restore_best_weights`` is False by
+    default. Scikit-learn's ``n_iter_no_change`` counts as `patience` does.
 
     References
     ----------

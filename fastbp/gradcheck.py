@@ -1,4 +1,4 @@
-"""Backpropagation against finite differences."""
+"""Gradient check: backpropagation against finite differences."""
 
 from __future__ import annotations
 
@@ -13,30 +13,43 @@ from fastbp import checks
 from fastbp.base.network import BaseNetwork
 from fastbp.checks import check_count, check_number
 
-# Largest relative error that honest gradients of a dtype have: what is left of its digits after the sums of a step,
-# for gradients of a hundredth of the largest.
+# Largest relative error of correct gradients, by dtype. The sums of a step cost some of its digits, and most of them
+# where a gradient is a hundredth of the largest.
 TOLERANCES = {np.dtype(np.float32): 1e-3, np.dtype(np.float64): 1e-6}
 
-# eps^(1/3), where the rounding of C and the third derivative spoil a central difference alike
+# eps^(1/3): the rounding of C and the third derivative then cause errors of the same size
 STEP = 6e-6
 
 
 @dataclass(frozen=True)
 class GradientReport:
-    """What `check_gradients` found; true if the gradients are right.
+    """Result of `check_gradients`, which is true if the gradients are correct.
 
     Parameters
     ----------
     max_relative_error : float
-        The largest over all parameters that were checked.
+        Largest relative error of all parameters that were checked.
     where : str
         The parameter that has it, such as ``weights[0][3, 17]``.
-    backprop, difference : float
-        Its gradient by backpropagation and by central difference.
-    checked, total : int
-        How many parameters were checked, of how many.
+    backprop : float
+        Its gradient by backpropagation.
+    difference : float
+        Its gradient by central difference.
+    checked : int
+        Number of parameters that were checked.
+    total : int
+        Number of parameters of the network.
     tolerance : float
-        The largest relative error allowed.
+        Largest relative error allowed.
+
+    Examples
+    --------
+    >>> report = GradientReport(1e-9, "biases[0][2]", 0.5, 0.5, checked=30, total=30, tolerance=1e-6)
+    >>> bool(report)
+    True
+    >>> report
+    gradient check passed: max relative error 1.0e-09 <= 1e-06 over all 30 parameters
+      largest at biases[0][2]: backpropagation 0.5, central difference 0.5
     """
 
     max_relative_error: float
@@ -76,38 +89,49 @@ def check_gradients(
     max_parameters: int = 1000,
     rng: Any = 0,
 ) -> GradientReport:
-    """Compare `net.backprop` with central differences (C(w + h) − C(w − h)) / 2h in float64, h = 6e-6 max(1, |w|).
-
-    The relative error of a parameter is |g − d| / max(|g|, |d|, G/100), g by backpropagation, d by the difference, G
-    the largest |g| or |d| of all parameters: the G/100 keeps the rounding of C out of gradients that are nearly 0, and
-    what that rounding alone makes of d, ε (4 |C| / h + 1), counts as right. A parameter that fails is measured again
-    with a sixteenth of h, since h may have crossed a kink (of relu, say).
-
-    The differences of a float32 network are those of its float64 copy, so what is seen is the rounding of its
-    backpropagation, and the tolerance is wider.
+    """Compare `net.backprop` with the central differences (C(w + h) − C(w − h)) / 2h, where h = 6e-6 max(1, |w|) [1]_.
 
     Parameters
     ----------
     net : Network
-        Of any implementation; its parameters stay as they are.
-    X, Y, sample_weight : array_like
-        As `net.loss` takes them. A few samples do.
+        Network of any implementation. Its parameters stay as they are.
+    X : array_like (n_samples, n_0)
+        Inputs, one sample per row. A few samples are enough.
+    Y : array_like (n_samples, n_L) or ints (n_samples,)
+        Targets, or labels 0..n_L-1 if the loss takes labels.
+    sample_weight : array_like (n_samples,), optional
+        Weight of each sample, 0 or more. The default is 1.
     tolerance : float, optional
-        Largest relative error allowed: 1e-6 for float64 and 1e-3 for float32 if absent.
+        Largest relative error allowed. The default is 1e-6 for float64 and 1e-3 for float32.
     max_parameters : int
-        If there are more, so many of them are drawn, from all layers alike.
-    rng : anything numpy.random.default_rng takes
-        Seed of that draw.
+        Number of parameters to check. If the network has more, some of each layer are drawn.
+    rng : int or numpy.random.Generator
+        Seed of this draw, or anything else that `numpy.random.default_rng` takes.
 
     Returns
     -------
     GradientReport
-        True if no error exceeds the tolerance; prints well.
+        True if no relative error exceeds the tolerance.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is not as described.
+        If an argument is of another type, shape or range. The message names it.
+
+    Notes
+    -----
+    The relative error is |g − d| / max(|g|, |d|, G/100), where g is the gradient by backpropagation, d the difference,
+    and G the largest |g| or |d|. The floor G/100 keeps the rounding of C out of gradients near 0. An error of d that
+    this rounding alone can cause, ε (4 |C| / h + 1), passes. A parameter that fails is measured again with h/16,
+    because h may have crossed a kink such as that of relu.
+
+    The differences of a float32 network are taken on a float64 copy. The check then sees the rounding of float32 in
+    backpropagation, so its tolerance is wider.
+
+    References
+    ----------
+    .. [1] J. Nocedal and S. J. Wright, "Numerical Optimization", 2nd edition, Springer, 2006, section 8.1.
+       doi:10.1007/978-0-387-40065-5
 
     Examples
     --------
@@ -161,7 +185,7 @@ def _largest(values: NDArray[np.float64]) -> float:
 
 
 def _draw(net: BaseNetwork, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Indices of `n` parameters, or of all; each array of parameters gives the same number, as far as it has them."""
+    """Indices of `n` parameters, or of all. Each array gives the same number of them, as far as it is large enough."""
     if n >= net.parameters.size:
         return np.arange(net.parameters.size)
     starts = np.cumsum([0, *_array_sizes(net)])
@@ -176,13 +200,9 @@ def _array_sizes(net: BaseNetwork) -> list[int]:
 
 
 def _name(net: BaseNetwork, k: int) -> str:
-    """What parameter k is called, such as weights[0][3, 17]."""
-    for l, (W, b) in enumerate(zip(net.weights, net.biases, strict=True)):
-        if k < W.size:
-            i, j = divmod(k, W.shape[1])
-            return f"weights[{l}][{i}, {j}]"
-        k -= W.size
-        if k < b.size:
-            return f"biases[{l}][{k}]"
-        k -= b.size
-    raise IndexError(k)
+    """Name of parameter k, such as weights[0][3, 17]."""
+    starts = np.cumsum([0, *_array_sizes(net)])
+    array = int(np.searchsorted(starts, k, side="right")) - 1
+    l, is_bias = divmod(array, 2)
+    i, j = divmod(k - int(starts[array]), 1 if is_bias else net.sizes[l])
+    return f"biases[{l}][{i}]" if is_bias else f"weights[{l}][{i}, {j}]"

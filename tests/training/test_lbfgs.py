@@ -48,7 +48,7 @@ def test_max_iter_ends_it_and_bad_arguments_change_nothing(implementation):
         with pytest.raises((TypeError, ValueError), match=f"^{next(iter(arguments))}"):
             fit_lbfgs(net, X, Y, **arguments)
     net.parameters[0] = np.nan
-    with pytest.raises(FloatingPointError, match="the loss is nan where L-BFGS begins"):
+    with pytest.raises(FloatingPointError, match="the loss is nan at the start of L-BFGS"):
         fit_lbfgs(net, X, Y)
     net.parameters[0] = before[0]
     assert np.array_equal(net.parameters, before)
