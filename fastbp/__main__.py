@@ -1,4 +1,4 @@
-"""``python -m fastbp info`` shows what the machine gave, ``python -m fastbp warmup`` compiles ahead."""
+"""Command line: ``python -m fastbp info`` shows the configuration, ``python -m fastbp warmup`` compiles in advance."""
 
 from __future__ import annotations
 
@@ -10,13 +10,29 @@ import fastbp
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command; see ``python -m fastbp --help``."""
+    """Run one command of ``python -m fastbp``.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Command and options. The default is those of the process.
+
+    Raises
+    ------
+    SystemExit
+        If the command or an option is unknown.
+
+    Examples
+    --------
+    >>> main(["info"])
+    fastbp ...
+    """
     parser = argparse.ArgumentParser("python -m fastbp", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("info", help="show vectors, threads, the cache of compiled kernels, versions")
-    warm = commands.add_parser("warmup", help="compile ahead what training and evaluation need")
-    warm.add_argument("--dtype", choices=("float32", "float64"), help="of the networks to come; both if absent")
-    warm.add_argument("--complete", action="store_true", help="also every activation, loss, optimizer and rule")
+    commands.add_parser("info", help="show vector width, threads, cache of compiled kernels and versions")
+    warm = commands.add_parser("warmup", help="compile in advance the kernels of training and evaluation")
+    warm.add_argument("--dtype", choices=("float32", "float64"), help="dtype of the networks to come (default: both)")
+    warm.add_argument("--complete", action="store_true", help="also every activation, loss, optimizer and norm limit")
     options = parser.parse_args(arguments)
     if options.command == "warmup":
         start = perf_counter()

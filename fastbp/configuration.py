@@ -1,4 +1,4 @@
-"""What the machine gave: vectors, threads, the place of compiled kernels, versions."""
+"""Configuration: vector width, threads, cache of compiled kernels, and versions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,17 @@ from fastbp.kernels.runtime import cache, host, threads
 
 
 class Configuration:
-    """What fastbp found on this machine and how it runs; each property says how it is now.
+    """Vector width, threads and cache that fastbp found on this machine; ``fastbp.config`` is the one instance.
+
+    Parameters
+    ----------
+    version : str
+        Version of fastbp.
+
+    Notes
+    -----
+    Properties are read when they are asked for, so they show the current state. Environment variables change it:
+    ``FASTBP_CACHE_DIR`` the cache, ``FASTBP_VECTOR_BYTES`` the vector width, ``NUMBA_NUM_THREADS`` the threads.
 
     Examples
     --------
@@ -35,38 +45,50 @@ class Configuration:
 
     @property
     def vector_bytes(self) -> int:
-        """Bytes of one vector register that kernels use: 64, 32 or 16."""
+        """Width of the vectors in kernels: 64, 32 or 16 bytes."""
         return host.VECTOR_BYTES
 
     @property
     def has_fma(self) -> bool:
-        """Whether a fused multiply-add is one instruction."""
+        """Whether the CPU has an instruction for fused multiply-add."""
         return host.HAS_FMA
 
     @property
     def threading_layer(self) -> str:
-        """Numba's threading layer, 'omp', 'tbb' or 'workqueue'; the one to come before the first parallel loop."""
+        """Numba's threading layer 'omp', 'tbb' or 'workqueue', known before the first parallel loop."""
         return threads.layer()
 
     @property
     def threads(self) -> int:
-        """How many threads training may use."""
+        """Number of threads that training may use."""
         return threads.count()
 
     @property
     def cache_directory(self) -> Path | None:
-        """Where compiled kernels are kept; None where there is no private place that can be written."""
+        """Directory of compiled kernels, or None if there is no private directory that can be written."""
         return cache.directory()
 
     @property
     def versions(self) -> dict[str, str]:
-        """Versions of fastbp and of all that it stands on."""
+        """Versions of fastbp, Python, NumPy, Numba and llvmlite, by name."""
         return {"fastbp": self._version, "Python": platform.python_version(), "NumPy": np.__version__,
                 "Numba": numba.__version__, "llvmlite": llvmlite.__version__}
 
     def show(self) -> None:
-        """Print all of it."""
-        print(self)  # noqa: T201 - what it is for
+        """Print all properties, as ``python -m fastbp info`` does.
+
+        Examples
+        --------
+        >>> import fastbp
+        >>> fastbp.config.show()
+        fastbp ...
+          CPU       ...
+          vectors   ...
+          threads   ...
+          cache     ...
+          versions  Python ..., NumPy ..., Numba ..., llvmlite ...
+        """
+        print(self)  # noqa: T201 - printing is its purpose
 
     def __str__(self) -> str:
         launched = "" if threads.launched() else ", not launched yet"
@@ -87,9 +109,9 @@ class Configuration:
                 f"cache_directory={str(self.cache_directory)!r})")
 
 
-def _contents(place: Path | None) -> str:
-    """Where the kernels are, how many and how large."""
-    if place is None:
-        return "none: there is no private place that can be written"
-    sizes = [file.stat().st_size for file in place.glob("*.kernel")]
-    return f"{place} ({len(sizes)} kernels, {sum(sizes) / 1e6:.1f} MB)"
+def _contents(directory: Path | None) -> str:
+    """The directory of kernels, with their number and size."""
+    if directory is None:
+        return "none: there is no private directory that can be written"
+    sizes = [file.stat().st_size for file in directory.glob("*.kernel")]
+    return f"{directory} ({len(sizes)} kernels, {sum(sizes) / 1e6:.1f} MB)"

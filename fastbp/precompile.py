@@ -1,4 +1,4 @@
-"""Compile before it is wanted: in the image of a container, after an installation, at the start of a server."""
+"""Compiling in advance: for the image of a container, after an installation, or at the start of a server."""
 
 from __future__ import annotations
 
@@ -19,20 +19,24 @@ from fastbp.trainer import Trainer
 
 
 def warmup(dtype: DTypeLike | None = None, *, complete: bool = False) -> None:
-    """Compile what training and evaluation need, so that no first step waits; what is on disk already is read.
+    """Compile the kernels of training and evaluation in advance, or read them from the cache.
 
     Parameters
     ----------
-    dtype : float32 or float64, optional
-        Of the networks to come; both if absent.
+    dtype : dtype, optional
+        Dtype of the networks to come, float32 or float64. The default is both.
     complete : bool
-        Also the kernels of `clip_norm` and `max_norm`, and every activation, loss and optimizer there is. Without it
-        these are the most common ones, and each other takes a fraction of a second on first use.
+        Whether to compile every activation, loss and optimizer, and the kernels of `clip_norm` and `max_norm`. By
+        default only the most common ones are compiled. Each other one takes a fraction of a second at its first use.
 
     Raises
     ------
     ValueError
-        If `dtype` is another type.
+        If `dtype` is neither float32 nor float64.
+
+    Notes
+    -----
+    ``python -m fastbp warmup`` does the same from the command line.
 
     Examples
     --------
@@ -44,11 +48,11 @@ def warmup(dtype: DTypeLike | None = None, *, complete: bool = False) -> None:
         if complete:
             _formulas(each)
             _train(Network([1, 1, 2], dtype=each), "adam", max_norm=1.0)
-    _twins()
+    _compile_parallel()
 
 
 def _train(network: Network, optimizer: str, max_norm: float | None = None) -> None:
-    """One update, and all that evaluates: panels for many samples, none for few."""
+    """One update and all ways to evaluate: many samples in packed panels, a small batch without."""
     X = _samples(network.dtype)
     Trainer(network, optimizer, max_norm=max_norm, rng=0).step(X, np.zeros(len(X), np.int64))
     network.loss(X, np.zeros(len(X), np.int64))
@@ -57,7 +61,7 @@ def _train(network: Network, optimizer: str, max_norm: float | None = None) -> N
 
 
 def _formulas(dtype: np.dtype[np.floating]) -> None:
-    """Every activation, loss with each kind of output, and optimizer."""
+    """Every activation, every loss with each kind of output, and every optimizer."""
     X = _samples(dtype)
     Network([1] * (len(ACTIVATIONS) + 2), list(ACTIVATIONS), "identity", "quadratic", dtype).backprop(X, X)
     for name in ACTIVATIONS:
@@ -71,8 +75,8 @@ def _formulas(dtype: np.dtype[np.floating]) -> None:
         _train(Network([1, 2], dtype=dtype), optimizer)
 
 
-def _twins() -> None:
-    """The parallel kernels, of the same types as the serial ones: small networks never choose them."""
+def _compile_parallel() -> None:
+    """Compile the parallel kernels for the types of the serial ones, because small networks never run them."""
     pairs = [(outputs_serial, outputs_parallel)]
     pairs += [(TRAIN[ruled, False], TRAIN[ruled, True]) for ruled in (False, True)]
     for serial, parallel in pairs:

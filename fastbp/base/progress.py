@@ -1,4 +1,4 @@
-"""The progress of a fit on the terminal: tqdm's bar where it is installed, else a plain line."""
+"""Progress of a fit on the terminal: a bar of tqdm if it is installed, else a plain line."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import sys
 from time import perf_counter
 from typing import Any, Self
 
-_INTERVAL = 0.1  # seconds between two drawings
+_INTERVAL = 0.1  # seconds from one drawing to the next, at least
 
 
 class Progress:
-    """Show samples done, loss and accuracy; draw at most ten times a second.
+    """Context manager that shows the samples done, loss and accuracy, at most ten times a second.
 
     Parameters
     ----------
     shown : bool or None
-        None shows it where standard error is a terminal.
+        Whether to show anything. None shows it if standard error is a terminal.
     n_samples : int or None
-        How many samples all epochs take; None if that is not known.
+        Number of samples of all epochs, or None if it is not known.
 
     Examples
     --------
@@ -44,7 +44,15 @@ class Progress:
             self._bar.close()
 
     def update(self, n_samples: int, text: str) -> None:
-        """Count `n_samples` more and show `text` beside them."""
+        """Count more samples, and show a text beside the count.
+
+        Parameters
+        ----------
+        n_samples : int
+            Number of samples since the last call.
+        text : str
+            Text beside the count.
+        """
         if self._bar is None:
             return
         self._pending += n_samples
@@ -56,7 +64,7 @@ class Progress:
 
 
 class _Line:
-    """What is used of tqdm's bar, as one line that is written over."""
+    """The methods of tqdm's bar that `Progress` calls, for one line that is overwritten."""
 
     def __init__(self, total: int | None) -> None:
         self._total, self._done, self._text = total, 0, ""
