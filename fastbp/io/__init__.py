@@ -1,1 +1,1 @@
-"""Networks and trainers in files."""
+"""Files: networks and trainers, saved and loaded."""

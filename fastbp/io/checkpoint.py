@@ -1,7 +1,7 @@
-"""Networks and trainers as named arrays and JSON, for files (see `fastbp.safetensors`), and back.
+"""Checkpoints: networks and trainers as named arrays and a description in JSON, and back.
 
-Functions are stored by their names in the tables. What a user wrote is not: no file holds code, so it is handed in
-again when the file is read, as `custom`, by name.
+A description names the functions of the tables. It holds no code, so functions of the user are passed again when a file
+is read, by name, as `custom`. The arrays and the description lie in one file of `fastbp.io.safetensors`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from fastbp.schedules import SCHEDULES
 
 VERSION = 1
 KEY = "fastbp"
-_DEPTH = 12  # of the description: a warm-up of a warm-up has 6
+_DEPTH = 12  # largest depth of the description in JSON; a warm-up of a warm-up has 6
 
 _KINDS: dict[type, Mapping[str, Any]] = {Activation: {**ACTIVATIONS, "softmax": SOFTMAX}, Loss: LOSSES}
 _OPTIMIZERS = {type(optimizer).__name__: type(optimizer) for optimizer in OPTIMIZERS.values()}
@@ -41,17 +41,50 @@ Arrays = Mapping[str, NDArray[Any]]
 
 # ------------------------------------------------------------------ to a file
 def describe_network(network: Any) -> dict[str, Any]:
-    """Return what makes a network but its parameters."""
+    """Return the description of a network: sizes, dtype, activations and loss.
+
+    Parameters
+    ----------
+    network : Network
+        Network of any implementation.
+
+    Returns
+    -------
+    dict of str to object
+        Values that JSON can hold.
+
+    Examples
+    --------
+    >>> from fastbp.reference import Network
+    >>> describe_network(Network([2, 1], output="sigmoid"))["activations"]
+    [{'name': 'sigmoid'}]
+    """
     return {
         "sizes": list(network.sizes),
         "dtype": network.dtype.name,
-        "activations": [_row(activation) for activation in network.activations],
-        "loss": _row(network.loss_function),
+        "activations": [_spec(activation) for activation in network.activations],
+        "loss": _spec(network.loss_function),
     }
 
 
 def describe_trainer(trainer: Any) -> dict[str, Any]:
-    """Return what makes a trainer but its network and arrays."""
+    """Return the description of a trainer, without its network.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Trainer of any implementation.
+
+    Returns
+    -------
+    dict of str to object
+        Values that JSON can hold.
+
+    Raises
+    ------
+    ValueError
+        If the bit generator of the trainer is not one of NumPy's.
+    """
     return {
         "optimizer": _optimizer(trainer.optimizer),
         "batch_size": trainer.batch_size,
@@ -66,14 +99,25 @@ def describe_trainer(trainer: Any) -> dict[str, Any]:
 
 
 def metadata_of(description: Mapping[str, Any]) -> dict[str, str]:
-    """Return a description as a file holds it."""
+    """Return a description as metadata of a file.
+
+    Parameters
+    ----------
+    description : mapping of str to object
+        Values that JSON can hold.
+
+    Returns
+    -------
+    dict of str to str
+        One string, under the name "fastbp".
+    """
     return {KEY: json.dumps({"version": VERSION, **description}, allow_nan=False)}
 
 
-def _row(row: Activation | Loss) -> dict[str, str]:
+def _spec(spec: Activation | Loss) -> dict[str, str]:
     """An activation or a loss by name."""
-    known = _KINDS[type(row)].get(row.name) == row
-    return {"name": row.name} if known else {"custom": row.name}
+    known = _KINDS[type(spec)].get(spec.name) == spec
+    return {"name": spec.name} if known else {"custom": spec.name}
 
 
 def _optimizer(optimizer: Optimizer) -> dict[str, Any]:
@@ -84,7 +128,7 @@ def _optimizer(optimizer: Optimizer) -> dict[str, Any]:
 
 
 def _number(value: Any) -> Any:
-    """A number, a truth, or a schedule of the learning rate."""
+    """A number, True or False, or a schedule of the learning rate."""
     if callable(value):
         if _SCHEDULES.get(type(value).__name__) is not type(value):
             return {"custom": "learning_rate"}
@@ -102,7 +146,7 @@ def _generator(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """States of generators without arrays and NumPy's numbers."""
+    """The state of a generator, with lists for arrays and Python's numbers for NumPy's."""
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
@@ -110,15 +154,23 @@ def _plain(value: Any) -> Any:
 
 # ------------------------------------------------------------------ from a file
 class Reader:
-    """The description in a file, item by item; an error says which is missing or not as it should be.
+    """Reader of the description in a file, which checks each item.
+
+    Its methods return the items as fastbp's objects. They raise ValueError if an item is missing, has another type or
+    has a value out of range, and TypeError if an entry of `custom` is no such object.
 
     Parameters
     ----------
     metadata : mapping of str to str
-        Of the file.
-    custom : mapping of str to objects
-        What the user wrote: activations and losses by name, the optimizer by its class's name, the function that gives
-        the learning rate as "learning_rate".
+        Metadata of the file.
+    custom : mapping of str to object
+        Objects of the user: activations and losses by name, the optimizer by the name of its class, the function of the
+        learning rate as "learning_rate".
+
+    Raises
+    ------
+    ValueError
+        If there is no description, or one of a newer version.
 
     Examples
     --------
@@ -138,7 +190,7 @@ class Reader:
             raise ValueError(f"its format has version {version}, this fastbp knows {VERSION}: install a newer one")
 
     def part(self, name: str) -> Reader:
-        """Return the reader of an item that has items itself."""
+        """Return a reader of the items inside the item `name`."""
         part = copy(self)
         part._items = self.get(name, dict)
         return part
@@ -147,34 +199,34 @@ class Reader:
         return name in self._items
 
     def get(self, name: str, kind: type | tuple[type, ...]) -> Any:
-        """Return an item of its type."""
+        """Return the item `name`, which must have the type `kind`."""
         return _checked(self._items, name, kind)
 
     def sizes(self) -> tuple[int, ...]:
-        """Return n_0..n_L."""
+        """Return the sizes n_0, ..., n_L."""
         sizes = self.get("sizes", list)
         if len(sizes) < 2 or not all(type(size) is int and size > 0 for size in sizes):
             raise ValueError(f"sizes are {sizes!r}")
         return tuple(sizes)
 
     def n_parameters(self) -> int:
-        """Return how many parameters a network of these sizes has."""
+        """Return the number of parameters of a network of these sizes."""
         return sum(n_out * (n_in + 1) for n_in, n_out in pairwise(self.sizes()))
 
     def activations(self) -> list[Activation]:
         """Return the activations of layers 1..L."""
-        rows = [self._row(row, Activation) for row in self.get("activations", list)]
-        if len(rows) != len(self.sizes()) - 1:
-            raise ValueError(f"there are {len(rows)} activations for {len(self.sizes()) - 1} layers")
-        return rows
+        specs = [self._spec(entry, Activation) for entry in self.get("activations", list)]
+        if len(specs) != len(self.sizes()) - 1:
+            raise ValueError(f"there are {len(specs)} activations for {len(self.sizes()) - 1} layers")
+        return specs
 
     def loss(self) -> Loss:
         """Return the loss."""
-        loss: Loss = self._row(self.get("loss", dict), Loss)
+        loss: Loss = self._spec(self.get("loss", dict), Loss)
         return loss
 
     def optimizer(self) -> Optimizer:
-        """Return the optimizer, its schedule where it was."""
+        """Return the optimizer, with its schedule in the state that was saved."""
         entry = self.get("optimizer", dict)
         if "custom" in entry:
             return self._own(entry, Optimizer, "the optimizer")  # type: ignore[no-any-return]
@@ -182,7 +234,7 @@ class Reader:
         return optimizer
 
     def regularization(self) -> Regularization:
-        """Return the rules of training."""
+        """Return the regularisation and clipping of a trainer."""
         entry = self.get("regularization", dict)
         try:
             return Regularization(**entry)
@@ -190,7 +242,7 @@ class Reader:
             raise ValueError(f"regularization: {error}") from None
 
     def generator(self) -> np.random.Generator:
-        """Return the generator of random numbers, in its state."""
+        """Return the generator of random numbers, in the state that was saved."""
         state = self.get("rng", dict)
         name = _checked(state, "bit_generator", str)
         if name not in _GENERATORS:
@@ -202,7 +254,7 @@ class Reader:
             raise ValueError(f"rng has no state of {name}: {error}") from None
         return np.random.Generator(bits)
 
-    def _row(self, entry: Any, kind: type) -> Any:
+    def _spec(self, entry: Any, kind: type) -> Any:
         if isinstance(entry, dict) and "custom" in entry:
             return self._own(entry, kind, f"a custom {kind.__name__.lower()}")
         name = _checked(entry, "name", str)
@@ -211,7 +263,7 @@ class Reader:
         return _KINDS[kind][name]
 
     def _own(self, entry: Mapping[str, Any], kind: Any, what: str) -> Any:
-        """What the user handed in."""
+        """The object in `custom` that an entry names."""
         name = _checked(entry, "custom", str)
         if name not in self._custom:
             expected = "a function of the step" if kind is Callable else f"fastbp.{kind.__name__}(...)"
@@ -222,7 +274,7 @@ class Reader:
         return own
 
     def _rebuilt(self, entry: Mapping[str, Any], table: Mapping[str, type]) -> Any:
-        """An optimizer or a schedule from its numbers, those that it counts itself too."""
+        """An optimizer or a schedule from its numbers, which include the state of a plateau."""
         name = _checked(entry, "name", str)
         if name not in table:
             raise ValueError(f"{name!r} is unknown")
@@ -261,20 +313,46 @@ def _checked(items: Any, name: str, kind: type | tuple[type, ...]) -> Any:
 
 
 def _arrays(value: Any) -> Any:
-    """States of generators as NumPy takes them."""
+    """The state of a generator, with arrays for lists, as NumPy takes it."""
     if isinstance(value, dict):
         return {key: _arrays(item) for key, item in value.items()}
     return np.array(value, np.uint64) if isinstance(value, list) else value
 
 
 def trainer_arrays(trainer: Any) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a trainer but its network's, by name."""
+    """Return the arrays of a trainer by name, without those of its network.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Trainer of any implementation.
+
+    Returns
+    -------
+    dict of str to ndarray
+        State of the optimizer, and columns of the history.
+    """
     states = {f"optimizer.{k}": state for k, state in enumerate(trainer.optimizer_state)}
     return states | {f"history.{name}": values for name, values in trainer.history.items()}
 
 
 def restore_trainer(trainer: Any, reader: Reader, arrays: Arrays) -> None:
-    """Give a new trainer the state that a file describes."""
+    """Give a new trainer the state that is in a file.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        New trainer, which is changed.
+    reader : Reader
+        Reader of the trainer's description.
+    arrays : mapping of str to ndarray
+        Arrays of the file.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the description is incomplete, or the arrays do not fit it.
+    """
     trainer.rng, trainer.regularization = reader.generator(), reader.regularization()
     trainer.steps, trainer.epochs = (check_count(name, reader.get(name, int), 0) for name in ("steps", "epochs"))
     states = {f"optimizer.{k}": state for k, state in enumerate(trainer.optimizer_state)}
@@ -289,7 +367,26 @@ def restore_trainer(trainer: Any, reader: Reader, arrays: Arrays) -> None:
 
 
 def same_names(arrays: Arrays, expected: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]) -> None:
-    """Raise ValueError unless the arrays have the expected names, shapes and dtypes and no others are there."""
+    """Check that arrays have exactly the expected names, shapes and dtypes.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+        Arrays of a file.
+    expected : mapping of str to (shape, dtype)
+        Shape and dtype of each array by name.
+
+    Raises
+    ------
+    ValueError
+        If an array is missing, is too many, or has another shape or dtype.
+
+    Examples
+    --------
+    >>> same_names({"b": np.zeros(2)}, {"b": ((3,), np.dtype(np.float64))})
+    Traceback (most recent call last):
+    ValueError: 'b' is (2,) of float64, expected (3,) of float64
+    """
     if arrays.keys() != expected.keys():
         strange = ", ".join(sorted(arrays.keys() ^ expected.keys()))
         raise ValueError(f"its arrays differ from its description: {strange}")

@@ -1,8 +1,12 @@
-"""Files of named arrays in safetensors layout, read strictly and written as a whole or not at all.
+"""Files of named arrays in the safetensors format [1]_, checked when read and replaced as a whole when written.
 
-A file is the length of its header (8 bytes, little-endian), the header (JSON: for each array its dtype, shape and
-place, and under "__metadata__" strings by name), and the arrays, little-endian, in C order, side by side without a gap.
-Nothing in a file is ever run. The format: https://huggingface.co/docs/safetensors.
+A file has three parts: the length of the header in bytes (8 bytes, little-endian), the header, and the arrays. The
+header is JSON with dtype, shape and place of each array, and strings by name under "__metadata__". The arrays are
+little-endian, in C order, side by side without a gap. No part of a file is ever executed.
+
+References
+----------
+.. [1] https://huggingface.co/docs/safetensors
 """
 
 from __future__ import annotations
@@ -23,10 +27,11 @@ from numpy.typing import NDArray
 DTYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "U8": "|u1"}
 _NAMES = {np.dtype(code): name for name, code in DTYPES.items()}
 
-# Far more than names and shapes of a thousand layers take.
+# Bytes, far more than the names and shapes of a thousand layers need.
 _MAX_HEADER = 16 * 2**20
 _ALIGNMENT = 8
-# A string that does not end is taken to the end: looked for again from each of its quotes, time would be quadratic.
+# A string without an end matches up to the end of the text. Otherwise the search would start again at each of its
+# quotes, and take quadratic time.
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.?)*(?:"|\Z)|[\[{]|[\]}]', re.DOTALL)
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -34,14 +39,23 @@ Arrays = Mapping[str, NDArray[Any]]
 
 # ------------------------------------------------------------------ writing
 def write(path: str | os.PathLike[str], arrays: Arrays, metadata: Mapping[str, str]) -> None:
-    """Write arrays and strings to a file, which is the old one or the new one at any moment.
+    """Write arrays and strings to a file, which is replaced as a whole or stays as it is.
 
-    A symbolic link stays one, and a file that is replaced keeps its permissions.
+    Parameters
+    ----------
+    path : str or path-like
+        The file. A symbolic link stays one, and a file that is replaced keeps its permissions.
+    arrays : mapping of str to ndarray
+        Arrays of float64, float32, int64 or uint8.
+    metadata : mapping of str to str
+        Strings to store beside them.
 
     Raises
     ------
     OSError
-        If that fails; there is no new file then.
+        If the file cannot be written.
+    ValueError
+        If the header would be larger than 16 MiB.
 
     Examples
     --------
@@ -54,7 +68,7 @@ def write(path: str | os.PathLike[str], arrays: Arrays, metadata: Mapping[str, s
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(8)}")
     try:
-        # Not through tempfile: the user's umask decides who may read a new file.
+        # tempfile would ignore the umask, by which the user decides who may read a new file.
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
             if target.exists():
                 os.chmod(temporary, target.stat().st_mode & 0o7777)
@@ -72,7 +86,7 @@ def write(path: str | os.PathLike[str], arrays: Arrays, metadata: Mapping[str, s
 
 
 def _in_order(arrays: Arrays) -> Arrays:
-    """Larger numbers first, so that every array lies at a multiple of its numbers' size."""
+    """Arrays of larger numbers first, so that each array starts at a multiple of the size of its numbers."""
     return dict(sorted(arrays.items(), key=lambda item: -item[1].dtype.itemsize))
 
 
@@ -91,7 +105,7 @@ def _header(arrays: Arrays, metadata: Mapping[str, str]) -> bytes:
 
 
 def _sync_directory(directory: Path) -> None:
-    """Make the new name last; where a directory cannot be opened, as on Windows, the system sees to it."""
+    """Make the new name durable. On Windows, where a directory cannot be opened, the system does it."""
     if hasattr(os, "O_DIRECTORY"):
         descriptor = os.open(directory, os.O_DIRECTORY)
         try:
@@ -104,10 +118,28 @@ def _sync_directory(directory: Path) -> None:
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
     """Return the arrays and strings of a file.
 
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    arrays : dict of str to ndarray
+        New arrays in the byte order of this machine.
+    metadata : dict of str to str
+        Strings by name.
+
     Raises
     ------
+    OSError
+        If the file cannot be read.
     ValueError
-        If the file departs from the format in any way; the message names it and says how.
+        If the file departs from the format. The message names the file and the reason.
+
+    See Also
+    --------
+    write : Writes such a file, with an example.
     """
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
@@ -127,7 +159,30 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[st
 
 
 def parse(text: str, depth: int) -> Any:
-    """Return what JSON text means; nothing in it is nested deeper than `depth`, double, or no finite number."""
+    """Return the value of JSON text, read more strictly than `json.loads` does.
+
+    Parameters
+    ----------
+    text : str
+        JSON text.
+    depth : int
+        Largest depth of nested lists and objects.
+
+    Returns
+    -------
+    object
+        Lists, dicts, strings, numbers, booleans and None.
+
+    Raises
+    ------
+    ValueError
+        If the text is not JSON, is nested deeper, has a name twice in one object, or has a number that is not finite.
+
+    Examples
+    --------
+    >>> parse('{"shape": [2, 3]}', depth=2)
+    {'shape': [2, 3]}
+    """
     level = 0
     for token in _TOKEN.finditer(text):
         level += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token[0], 0)
@@ -142,20 +197,20 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def _places(header: Mapping[str, Any], n_bytes: int) -> dict[str, tuple[str, list[int], int]]:
-    """dtype, shape and number of bytes of the arrays, in the order in which they lie side by side."""
+    """Dtype, shape and number of bytes of each array, in the order of the file."""
     found = []
     for name, entry in header.items():
         complete = isinstance(entry, dict) and entry.keys() == {"dtype", "shape", "data_offsets"}
-        _require(complete, f"{name!r} is no array")
+        _require(complete, f"{name!r} is not an array")
         dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
         _require(isinstance(dtype, str) and dtype in DTYPES, f"{name!r} has the dtype {dtype!r}")
         _require(_are_counts(shape) and len(shape) <= 8, f"{name!r} has the shape {shape!r}")
         _require(_are_counts(offsets) and len(offsets) == 2, f"{name!r} has the offsets {offsets!r}")
-        # Python's integers do not overflow.
+        # Python's integers do not overflow, NumPy's would.
         size = math.prod(shape) * np.dtype(DTYPES[dtype]).itemsize
         _require(offsets[1] - offsets[0] == size, f"{name!r} has {offsets} for {size} bytes")
         found.append((offsets[0], offsets[1], name, (DTYPES[dtype], shape, size)))
