@@ -1,7 +1,7 @@
-"""Checks of arguments and arrays: an error names the argument, what came and what was expected.
+"""Checks of arguments and arrays, whose errors name the argument, its value and what was expected.
 
-Arrays come out in one canonical form: C order, one dtype, native byte order, aligned, finite. Nothing given is ever
-written to, and nothing is copied that is canonical already.
+Arrays come out in one canonical form: C order, one dtype, native byte order, aligned, finite. No array of the user is
+changed, and an array that is canonical already is not copied. `argument` is the name of the user's argument in errors.
 """
 
 from __future__ import annotations
@@ -17,21 +17,38 @@ from numpy.typing import DTypeLike, NDArray
 T = TypeVar("T")
 FloatArray = NDArray[np.floating[Any]]
 
-# Numbers up to which one BLAS dot product is the cheapest test of finiteness; beyond, BLAS may wake its threads.
+# Up to so many numbers, one BLAS dot product is the fastest test for NaN and infinity. BLAS may wake its threads for
+# more.
 _DOT_LIMIT = 8192
 
 
 # ------------------------------------------------------------------ numbers and names
 def check_number(argument: str, value: Any, low: float = -math.inf, high: float = math.inf, *,
                  open_low: bool = False, open_high: bool = False) -> float:
-    """`value` as a float that lies in [low, high]; `open_low` and `open_high` leave the end itself out.
+    """Return `value` as a float in [low, high].
+
+    Parameters
+    ----------
+    argument : str
+        Name of the argument.
+    value : float
+        Number to check. True and False are no numbers.
+    low, high : float
+        Ends of the interval.
+    open_low, open_high : bool
+        Whether the interval is without this end.
+
+    Returns
+    -------
+    float
+        The number.
 
     Raises
     ------
     TypeError
-        If `value` is not a real number (True and False are not).
+        If `value` is not a real number.
     ValueError
-        If it is not finite or lies outside.
+        If it is not finite or outside the interval.
 
     Examples
     --------
@@ -54,7 +71,14 @@ def check_number(argument: str, value: Any, low: float = -math.inf, high: float 
 
 
 def check_count(argument: str, value: Any, low: int = 1) -> int:
-    """`value` as an int that is at least `low`.
+    """Return `value` as an int that is `low` or more.
+
+    Raises
+    ------
+    TypeError
+        If `value` is not an integer.
+    ValueError
+        If it is less than `low`.
 
     Examples
     --------
@@ -71,7 +95,12 @@ def check_count(argument: str, value: Any, low: int = 1) -> int:
 
 
 def check_name(argument: str, value: str, known: Iterable[str]) -> str:
-    """`value` if it is one of the `known` names.
+    """Return `value` if it is one of the known names.
+
+    Raises
+    ------
+    ValueError
+        If it is not known.
 
     Examples
     --------
@@ -86,7 +115,36 @@ def check_name(argument: str, value: str, known: Iterable[str]) -> str:
 
 
 def choose(argument: str, spec: Any, table: Mapping[str, T], kind: type[T]) -> T:
-    """Return the entry of `table` that `spec` names, or `spec` itself if it is a `kind` already."""
+    """Return the entry of a table that `spec` names, or `spec` itself if it is a `kind`.
+
+    Parameters
+    ----------
+    argument : str
+        Name of the argument.
+    spec : str or kind
+        Name of an entry, or an object like the entries.
+    table : mapping of str to kind
+        Entries by name.
+    kind : type
+        Type of the entries.
+
+    Returns
+    -------
+    kind
+        The entry, or `spec`.
+
+    Raises
+    ------
+    ValueError
+        If the name is not in the table.
+    TypeError
+        If `spec` is neither a name nor a `kind`.
+
+    Examples
+    --------
+    >>> choose("size", "large", {"small": 1, "large": 100}, int)
+    100
+    """
     if isinstance(spec, kind):
         return spec
     if isinstance(spec, str):
@@ -96,10 +154,9 @@ def choose(argument: str, spec: Any, table: Mapping[str, T], kind: type[T]) -> T
     raise TypeError(f"{argument} must be a name or a fastbp.{kind.__name__}, got {got}{hint}")
 
 
-
 # ------------------------------------------------------------------ arrays
 def samples(X: Any, n_features: int, dtype: np.dtype[Any], argument: str = "X") -> FloatArray:
-    """X as a finite array (n_samples, n_features) of `dtype`, in C order.
+    """Return X as a finite array (n_samples, n_features) of `dtype`, in C order.
 
     Raises
     ------
@@ -129,21 +186,26 @@ def samples(X: Any, n_features: int, dtype: np.dtype[Any], argument: str = "X") 
 def targets(
     Y: Any, shape: tuple[int, int], n_classes: int, dtype: np.dtype[Any], argument: str = "Y"
 ) -> FloatArray | NDArray[np.int64]:
-    """Y as a finite array of `shape` and `dtype`, or as int64 labels (n_samples,).
+    """Return Y as a finite array of `shape` and `dtype`, or as int64 labels (n_samples,).
 
     Parameters
     ----------
     Y : array_like
-        Real targets (n_samples, n_outputs), for a lone output also (n_samples,); or integer labels (n_samples,).
+        Targets (n_samples, n_outputs), or (n_samples,) for a single output, or labels (n_samples,).
     shape : tuple of int
-        (n_samples, n_outputs).
+        The shape (n_samples, n_outputs).
     n_classes : int
-        Labels are 0..n_classes-1; 0 where the loss takes no labels. Two classes on a lone output are the
+        Labels are 0..n_classes-1. It is 0 if the loss takes no labels, and 2 for a single output, whose labels are the
         targets 0 and 1 themselves.
     dtype : numpy.dtype
-        Of the network.
+        Dtype of targets.
     argument : str
-        What an error calls Y.
+        Name of the argument.
+
+    Returns
+    -------
+    ndarray
+        Targets (n_samples, n_outputs), or labels (n_samples,).
 
     Raises
     ------
@@ -183,7 +245,7 @@ def targets(
 def sample_weights(
     weight: Any, n_samples: int, dtype: np.dtype[Any], argument: str = "sample_weight"
 ) -> FloatArray | None:
-    """Weights as a finite, non-negative array (n_samples,) of `dtype`; None stays None.
+    """Return weights as a finite array (n_samples,) of `dtype` without negative numbers. None stays None.
 
     Raises
     ------
@@ -210,7 +272,7 @@ def sample_weights(
 
 
 def layer_sizes(sizes: Any) -> tuple[int, ...]:
-    """Check the sizes n_0, ..., n_L: positive integers, two at least.
+    """Return the sizes n_0, ..., n_L of layers as a tuple of two or more positive integers.
 
     Raises
     ------
@@ -234,7 +296,7 @@ def layer_sizes(sizes: Any) -> tuple[int, ...]:
 
 
 def float_type(dtype: DTypeLike | None) -> np.dtype[Any]:
-    """`dtype` as numpy.dtype, float32 or float64.
+    """Return `dtype` as a numpy.dtype that is float32 or float64.
 
     Raises
     ------
@@ -256,12 +318,12 @@ def float_type(dtype: DTypeLike | None) -> np.dtype[Any]:
 
 
 def generator(rng: Any) -> np.random.Generator:
-    """`rng` as numpy.random.Generator: anything numpy.random.default_rng takes.
+    """Return `rng` as a numpy.random.Generator.
 
     Raises
     ------
-    TypeError or ValueError
-        As numpy.random.default_rng does.
+    TypeError, ValueError
+        If `numpy.random.default_rng` does not take it.
 
     Examples
     --------
@@ -275,7 +337,7 @@ def generator(rng: Any) -> np.random.Generator:
 
 
 def _as_array(value: Any, argument: str, hint: str = "") -> NDArray[Any]:
-    """`value` as an array of real numbers of whatever type it has."""
+    """`value` as an array of real numbers, of any type."""
     if hasattr(value, "toarray") and not isinstance(value, np.ndarray):
         raise TypeError(f"{argument} is a sparse {type(value).__name__}; pass {argument}.toarray()")
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
@@ -306,7 +368,7 @@ def _finite(array: NDArray[Any], dtype: np.dtype[Any], argument: str) -> FloatAr
         with np.errstate(over="ignore"):
             result = np.require(array, dtype=dtype, requirements=["C", "A"])
     flat = result.reshape(-1)
-    # A sum of squares, or of all, is finite only if each number is; large finite ones may overflow it.
+    # A finite sum, of squares or of all, settles it. An infinite one may also come from large finite values.
     probe = flat.dot(flat) if flat.size <= _DOT_LIMIT else np.add.reduce(flat)
     if not (math.isfinite(probe) or np.isfinite(flat).all()):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(result))[0])
@@ -320,7 +382,7 @@ def _finite(array: NDArray[Any], dtype: np.dtype[Any], argument: str) -> FloatAr
 def _labels(Y: NDArray[Any], n_classes: int, argument: str) -> NDArray[np.int64]:
     labels = Y if Y.dtype == np.int64 and Y.flags.c_contiguous and Y.flags.aligned else None
     if labels is not None:
-        # seen as unsigned numbers, negative labels are the largest
+        # Negative labels are the largest as unsigned numbers, so one maximum checks both ends.
         unsigned = labels.view(np.uint64)
         if unsigned[unsigned.argmax()] < n_classes:
             return labels
