@@ -379,7 +379,7 @@ def methods(callbacks: Iterable[Any]) -> list[list[Callable[..., Any]]]:
     Raises
     ------
     TypeError
-        If `callbacks` is no iterable, or holds a class or an object without any of these methods.
+        If `callbacks` is not an iterable, or holds a class or an object without any of these methods.
 
     Examples
     --------

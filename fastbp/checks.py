@@ -32,7 +32,7 @@ def check_number(argument: str, value: Any, low: float = -math.inf, high: float 
     argument : str
         Name of the argument.
     value : float
-        Number to check. True and False are no numbers.
+        Number to check. True and False are not numbers.
     low, high : float
         Ends of the interval.
     open_low, open_high : bool

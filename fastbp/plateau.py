@@ -81,7 +81,7 @@ class ReduceOnPlateau:
         Parameters
         ----------
         loss : float
-            Loss of an epoch. NaN is no fall.
+            Loss of an epoch. NaN does not count as a fall.
         """
         if loss < self.best - self.min_delta * abs(self.best) or (self.best == math.inf and loss < math.inf):
             self.best, self.waited = float(loss), 0

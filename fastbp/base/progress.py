@@ -35,7 +35,7 @@ class Progress:
 
     @property
     def shown(self) -> bool:
-        """Whether there is a bar to be kept current."""
+        """Whether anything is shown, so that the caller need not format text for nothing."""
         return self._bar is not None
 
     def __exit__(self, *exception: object) -> None:

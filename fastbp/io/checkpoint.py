@@ -157,7 +157,7 @@ class Reader:
     """Reader of the description in a file, which checks each item.
 
     Its methods return the items as fastbp's objects. They raise ValueError if an item is missing, has another type or
-    has a value out of range, and TypeError if an entry of `custom` is no such object.
+    has a value out of range, and TypeError if an entry of `custom` has another type.
 
     Parameters
     ----------
