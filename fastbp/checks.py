@@ -369,7 +369,11 @@ def _finite(array: NDArray[Any], dtype: np.dtype[Any], argument: str) -> FloatAr
             result = np.require(array, dtype=dtype, requirements=["C", "A"])
     flat = result.reshape(-1)
     # A finite sum, of squares or of all, settles it. An infinite one may also come from large finite values.
-    probe = flat.dot(flat) if flat.size <= _DOT_LIMIT else np.add.reduce(flat)
+    if flat.size <= _DOT_LIMIT:
+        probe = np.vdot(flat, flat)
+    else:
+        with np.errstate(over="ignore", invalid="ignore"):
+            probe = np.add.reduce(flat)
     if not (math.isfinite(probe) or np.isfinite(flat).all()):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(result))[0])
         place = f"{argument}[{', '.join(map(str, where))}]"
