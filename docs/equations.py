@@ -70,7 +70,7 @@ ROWS = (
         "a, b, c",
         "∂C/∂w_ij = Σ_s δ_si a_sj",
         "def gradient(",
-        ("fastbp/kernels/gradient.py", "def gradient_tile("),
+        ("fastbp/kernels/gradient.py", "def tile_sums("),
         ("tests/training/test_gradcheck.py", "test_every_gradient_agrees_with_finite_differences"),
     ),
     (
@@ -84,7 +84,7 @@ ROWS = (
         "a, b, c",
         "w_ij ← w_ij − α ∂C/∂w_ij",
         None,
-        ("fastbp/kernels/gradient.py", "def sgd_tile("),
+        ("fastbp/kernels/gradient.py", "def gradient_tile("),
         ("tests/training/test_network.py", "test_minibatches_with_a_ragged_last_one_equal_the_naive_loops"),
     ),
 )

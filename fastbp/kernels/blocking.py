@@ -40,9 +40,9 @@ L2_WEIGHT_BYTES, L2_SAMPLES = 1 << 19, 64
 UPDATE_ROWS = 32 if VECTOR_REGISTERS == 32 else 24
 # Inputs of a layer that are copied together for its gradient, in units of so many, where inputs and δ of a minibatch
 # are more bytes than COPY_BYTES. With 16 registers these are the 64 pages of the first-level TLB: beyond them each
-# sample costs a miss. Share of the FMA limit with and without copies (Zen 3): 84, 74 % (128 samples of 784-256), 88, 60 % (512
-# of 2048-2048), but 67, 72 % (32 of 784-128) and 71, 84 % (64 of 64-64). With 32 registers all vectors of i pass over
-# the copy of 128 KiB: 47.0 → 39.4 ms with the next tile prefetched (512 samples of 2048-2048, Zen 4).
+# sample costs a miss. Share of the FMA limit with and without copies (Zen 3): 84, 74 % (128 samples of 784-256), 88,
+# 60 % (512 of 2048-2048), but 67, 72 % (32 of 784-128) and 71, 84 % (64 of 64-64). With 32 registers all vectors of i
+# pass over the copy of 128 KiB: 47.0 → 39.4 ms with the next tile prefetched (512 samples of 2048-2048, Zen 4).
 COPY_COLUMNS, COPY_UNIT, COPY_BYTES = (64, 16, 1 << 19) if VECTOR_REGISTERS == 32 else (24, 24, 1 << 18)
 # Samples and outputs for which a copy is read often enough.
 COPY_SAMPLES, COPY_OUTPUTS = (1, 1) if VECTOR_REGISTERS == 32 else (24, 32)

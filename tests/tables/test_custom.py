@@ -115,8 +115,8 @@ def test_two_custom_optimizers_of_one_name_do_not_mix():
             states = 0
 
             def formula(self):
-                def rule(w, g, s, u, h):
-                    return w - sign * h[0] * g, s, u
+                def rule(w, g, state, h):
+                    return w - sign * h[0] * g, state
                 return rule
 
             def hyper(self, step):
