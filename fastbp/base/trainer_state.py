@@ -131,6 +131,8 @@ class TrainerState(ABC):
 
     def _opened(self) -> Session:
         """The session, kept from call to call."""
+        if not self.network.parameters.flags.writeable:
+            raise ValueError("the network's parameters are read-only; train net.copy()")
         session = self._session
         if session is None:
             session = self._open(self.optimizer_state)
