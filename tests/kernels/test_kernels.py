@@ -7,7 +7,7 @@ from networks import make_data, make_labels, make_network, relative_error
 
 import fastbp
 from fastbp.compiled.workspace import Panels, Plan, workspace_of
-from fastbp.kernels.blocking import COPY_ABOVE, SKINNY, SMALL_BATCH
+from fastbp.kernels.blocking import COPY_BYTES, SKINNY, SMALL_BATCH
 from fastbp.kernels.tiles.packing import pack_parameters, unpack_parameters
 from fastbp.kernels.vectors.simd import lanes_of
 from fastbp.optimizers import OPTIMIZERS, SGD
@@ -142,7 +142,7 @@ def test_minibatches_of_several_passes_train_as_the_twin_does(optimizer, dtype):
 @pytest.mark.parametrize("optimizer", [SGD(0.1), SGD(0.02, momentum=0.5)], ids=["in registers", "by formula"])
 @pytest.mark.parametrize(("n_in", "batch_size"), [(700, 200), (301, 600)])
 def test_inputs_that_are_copied_train_as_the_twin_does(n_in, batch_size, optimizer, dtype):
-    assert n_in * batch_size > COPY_ABOVE
+    assert n_in * batch_size * np.dtype(dtype).itemsize > COPY_BYTES
     assert_trains_as_the_twin([n_in, 45, 39, 3], optimizer, batch_size, dtype=dtype, n=2 * batch_size)
 
 
