@@ -1,14 +1,17 @@
 """The networks that are timed and tested: one table for peers.py, the asv benchmarks and the tests.
 
-Every implementation starts from `Case.parameters`, meets the MINIBATCHES minibatches of `Case.data` once, in their
-order, by plain gradient descent at LEARNING_RATE, and must arrive at `Case.trained`.
+A `Task` is one call to be timed on one of them. To train ("fit" in one call, "step" by step), every implementation
+starts from `Case.parameters`, meets the MINIBATCHES minibatches of `Case.data` once, in their order, by plain gradient
+descent at LEARNING_RATE, and must arrive at `Case.trained`. To go "forward", it keeps `Case.parameters`, takes as many
+blocks of rows, and must give `Case.outputs`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -19,14 +22,17 @@ SEED = 0
 MINIBATCHES = 16
 LEARNING_RATE = 0.05
 DTYPES = ("float32", "float64")
+CALLS = ("fit", "step", "forward")
+ROWS = (1, 8, 64, 512)  # of a forward call, unless told otherwise
 
 
 @dataclass(frozen=True)
 class Case:
     """One network and its batch. `loss` is cross-entropy, so that delta^L = a - y with either output.
 
-    `tolerance` bounds `difference` in float32: measured <= 6e-5, but 1e-3 (MKL) to 1.3e-2 (XLA) where millions of relu
-    units stand near the corner, round-off decides for a few of them, and the later steps make more of it.
+    `tolerance` bounds `Task.difference` of float32 weights: measured <= 6e-5, but 1e-3 (MKL) to 1.3e-2 (XLA) where
+    millions of relu units stand near the corner, round-off decides for a few of them, and the later steps make more of
+    it.
     """
 
     name: str
@@ -40,13 +46,18 @@ class Case:
     @property
     def flop(self) -> int:
         """Multiplications and additions of one step: three products a layer, but none for delta^0."""
-        products = [n_in * n_out for n_in, n_out in zip(self.sizes, self.sizes[1:], strict=False)]
-        return 2 * self.batch * (3 * sum(products) - products[0])
+        n_weights = self.weights_of_layers
+        return 2 * self.batch * (3 * sum(n_weights) - n_weights[0])
+
+    @property
+    def weights_of_layers(self) -> list[int]:
+        """n_in * n_out of each layer."""
+        return [n_in * n_out for n_in, n_out in pairwise(self.sizes)]
 
     def parameters(self, dtype: DTypeLike) -> Floats:
         """W1 (rows), b1, W2, b2, ... in one flat array: normal(0, 1/sqrt(n_in)) weights, zero biases."""
         rng = np.random.default_rng(SEED)
-        flat = np.zeros(sum((n_in + 1) * n_out for n_in, n_out in zip(self.sizes, self.sizes[1:], strict=False)))
+        flat = np.zeros(sum((n_in + 1) * n_out for n_in, n_out in pairwise(self.sizes)))
         for W, _ in self.layers(flat):
             W[:] = rng.standard_normal(W.shape) / np.sqrt(W.shape[1])
         return flat.astype(dtype)
@@ -54,16 +65,19 @@ class Case:
     def layers(self, flat: Floats) -> list[tuple[Floats, Floats]]:
         """The views (W, b) of each layer into a flat array of parameters."""
         views, at = [], 0
-        for n_in, n_out in zip(self.sizes, self.sizes[1:], strict=False):
+        for n_in, n_out in pairwise(self.sizes):
             W = flat[at : at + n_out * n_in].reshape(n_out, n_in)
             views.append((W, flat[at + W.size : at + W.size + n_out]))
             at += W.size + n_out
         return views
 
-    def data(self, dtype: DTypeLike) -> tuple[Floats, NDArray[np.int64], Floats]:
-        """X (samples, n_0) in [0, 1), labels (samples,), and the labels one-hot (samples, n_L)."""
+    def data(self, dtype: DTypeLike, rows: int = 0) -> tuple[Floats, NDArray[np.int64], Floats]:
+        """X (samples, n_0) in [0, 1), labels (samples,), and the labels one-hot (samples, n_L).
+
+        There are MINIBATCHES blocks of `rows` samples; 0 stands for `batch`.
+        """
         rng = np.random.default_rng(SEED + 1)
-        samples, n_classes = MINIBATCHES * self.batch, self.sizes[-1]
+        samples, n_classes = MINIBATCHES * (rows or self.batch), self.sizes[-1]
         X = rng.random((samples, self.sizes[0]), dtype=np.float32).astype(dtype)
         labels = rng.integers(0, n_classes, samples)
         return X, labels, (labels[:, None] == np.arange(n_classes)).astype(dtype)
@@ -76,12 +90,22 @@ class Case:
             self._step(flat, X[start : start + self.batch], Y[start : start + self.batch])
         return flat
 
-    def _step(self, flat: Floats, x: Floats, y: Floats) -> None:
-        layers = self.layers(flat)
+    def outputs(self, dtype: DTypeLike, rows: int) -> Floats:
+        """a^L of all blocks of `rows` samples, in float64 NumPy, from parameters and data rounded to `dtype`."""
+        X, _, _ = self.data(dtype, rows)
+        flat = self.parameters(dtype).astype(np.float64)
+        return self._activations(self.layers(flat), X.astype(np.float64))[-1]
+
+    def _activations(self, layers: list[tuple[Floats, Floats]], x: Floats) -> list[Floats]:
         activations = [x]
         for index, (W, b) in enumerate(layers, start=1):
             function = SIGMA[self.hidden if index < len(layers) else self.output]
             activations.append(function(activations[-1] @ W.T + b))
+        return activations
+
+    def _step(self, flat: Floats, x: Floats, y: Floats) -> None:
+        layers = self.layers(flat)
+        activations = self._activations(layers, x)
         delta = (activations.pop() - y) / len(x)
         for W, b in reversed(layers):
             a = activations.pop()
@@ -90,18 +114,71 @@ class Case:
             b[:] -= LEARNING_RATE * delta.sum(0)
             delta = delta_below
 
-    def difference(self, flat: Floats, trained: Floats, dtype: DTypeLike) -> float:
-        """Euclidean distance from `trained`, as a share of the way that training went (nan counts as inf)."""
-        way = np.linalg.norm(trained - self.parameters(dtype))
-        off = np.linalg.norm(flat - trained) / way
-        return float(off) if np.isfinite(off) else float("inf")
-
-    def within(self, difference: float, dtype: DTypeLike) -> bool:
-        """Whether a `difference` is round-off and no other work (float64: measured <= 3e-14)."""
-        return difference <= (self.tolerance if np.dtype(dtype) == np.float32 else 1e-10)
-
     def __str__(self) -> str:
         return f"{self.name} ({self.batch}) {self.hidden}"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One call to be timed: training by `fit` or `step`, or `forward` of `rows` rows."""
+
+    case: Case
+    call: str = "fit"
+    dtype: str = "float32"
+    threads: int = 1
+    rows: int = 0
+
+    @property
+    def flop(self) -> int:
+        """Multiplications and additions of one minibatch's step, or of one forward call."""
+        return 2 * self.rows * sum(self.case.weights_of_layers) if self.call == "forward" else self.case.flop
+
+    @property
+    def title(self) -> str:
+        """The call and its network."""
+        return f"{self.call} of {self.case}" if self.call != "forward" else f"forward of {self.rows} x {self.case.name}"
+
+    def blocks(self) -> tuple[list[Floats], list[NDArray[np.int64]], list[Floats]]:
+        """X, labels and one-hot labels in MINIBATCHES blocks, one for each call."""
+        X, labels, Y = (np.split(array, MINIBATCHES) for array in self.case.data(self.dtype, self.rows))
+        return X, labels, Y
+
+    def targets(self, labels: Any, one_hot: Any) -> Any:
+        """Those of the two that the output is trained on: labels where it is softmax."""
+        return labels if self.case.output == "softmax" else one_hot
+
+    def expected(self) -> Floats:
+        """What float64 NumPy arrives at: parameters after the steps, or outputs."""
+        if self.call == "forward":
+            return self.case.outputs(self.dtype, self.rows)
+        return self.case.trained(self.dtype)
+
+    def difference(self, result: Floats, expected: Floats) -> float:
+        """Euclidean distance from `expected`, as a share of the outputs or of the way that training went.
+
+        What is not a number counts as infinite.
+        """
+        start = 0.0 if self.call == "forward" else self.case.parameters(self.dtype)
+        off = np.linalg.norm(result - expected) / np.linalg.norm(expected - start)
+        return float(off) if np.isfinite(off) else float("inf")
+
+    def within(self, difference: float) -> bool:
+        """Whether a `difference` is round-off and no other work (float64: measured <= 3e-14)."""
+        if self.dtype == "float64":
+            return difference <= 1e-10
+        return difference <= (OUTPUT_TOLERANCE if self.call == "forward" else self.case.tolerance)
+
+    def request(self) -> dict[str, Any]:
+        """As JSON can carry it to another process."""
+        return {**asdict(self), "case": self.case.name}
+
+    @classmethod
+    def requested(cls, request: dict[str, Any]) -> Self:
+        """The task that `request` was made of."""
+        return cls(**{**request, "case": CASES[request["case"]]})
+
+
+OUTPUT_TOLERANCE = 1e-5  # of float32 outputs: measured <= 1e-7
 
 
 def _softmax(z: Floats) -> Floats:
@@ -128,7 +205,7 @@ def _table(*cases: Case) -> dict[str, Case]:
 
 
 # What peers.py times unless told otherwise.
-PEERS = _table(
+COMPARED = _table(
     Case("784-30-10", (784, 30, 10), 10, "sigmoid", output="sigmoid"),
     Case("8-64-64-4", (8, 64, 64, 4), 64, "tanh"),
     Case("32-128-64-2", (32, 128, 64, 2), 256, "relu"),
@@ -143,7 +220,7 @@ OTHERS = _table(
     Case("17-37-23-5", (17, 37, 23, 5), 13, "tanh"),
     Case("5x300", (300,) * 6, 64, "relu"),
 )
-CASES = PEERS | OTHERS
+CASES = COMPARED | OTHERS
 
 # What the asv benchmarks follow from commit to commit: a small, a narrow, a wide and a deep network of those above.
 WATCHED = tuple(CASES[name] for name in ("784-30-10", "8-64-64-4", "784-256-10", "5x300"))

@@ -1,15 +1,18 @@
 """The machine's FMA limit: independent fused multiply-adds in registers, nothing from memory.
 
-    python asv_benchmarks/limit.py float32 2        # GFLOP/s of two cores at work together
+    python asv_benchmarks/limit.py                  # of one core, and of all at work together
+    python asv_benchmarks/limit.py float64 2 32     # float64, two cores, vectors of 32 bytes
 
 The loop is LLVM's own text, compiled as it stands, and shares no line with the library: a limit measured with the
-library's kernels would move with them.
+library's kernels would move with them. Two cores that are real reach twice what one does; two threads of one core do
+not, and neither do two cores that something else keeps busy.
 """
 
 from __future__ import annotations
 
+import argparse
 import ctypes
-import sys
+import os
 import threading
 import time
 from typing import Any
@@ -18,19 +21,28 @@ import llvmlite.binding as llvm
 import numpy as np
 from numpy.typing import DTypeLike
 
+CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
 ROUNDS = 30
 SECONDS = 0.01  # a round: long enough that starting the threads is lost in it
 
 
-def fma_limit(dtype: DTypeLike, threads: int = 1) -> float:
+def host_vector_bytes() -> int:
+    """Bytes of the widest vectors that this processor has."""
+    features = llvm.get_host_cpu_features()
+    return 64 if features.get("avx512f") else 32 if features.get("avx2") else 16
+
+
+def fma_limit(dtype: DTypeLike, threads: int = 1, vector_bytes: int = 0) -> float:
     """GFLOP/s of `threads` cores that do nothing but fused multiply-adds on full vectors: the best of ROUNDS.
+
+    The vectors are of `vector_bytes` bytes, or the widest there are.
 
     Examples
     --------
     >>> fma_limit("float32") > 1
     True
     """
-    spin, flop, engine = _compile(np.dtype(dtype))
+    spin, flop, engine = compile_loop(np.dtype(dtype), vector_bytes or host_vector_bytes())
     turns = 1000
     while _seconds(spin, turns, 1) < SECONDS:
         turns *= 2
@@ -51,13 +63,12 @@ def _seconds(spin: Any, turns: int, threads: int) -> float:
     return time.perf_counter() - start
 
 
-def _compile(dtype: np.dtype[Any]) -> tuple[Any, int, Any]:
+def compile_loop(dtype: np.dtype[Any], vector_bytes: int) -> tuple[Any, int, Any]:
     """The function spin(turns), the floating-point operations of one turn, and the engine that owns the code."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     features = llvm.get_host_cpu_features()
-    vector_bytes = 64 if features.get("avx512f") else 32 if features.get("avx2") else 16
-    registers = 32 if features.get("avx512f") or features.get("neon") else 16
+    registers = 32 if vector_bytes == 64 or features.get("neon") else 16
     lanes = vector_bytes // dtype.itemsize
     chains = registers * 3 // 4  # two FMA units of latency 4 need 8, and the factor needs a register too
     text = loop_text("float" if dtype == np.float32 else "double", lanes, chains, not features.get("fma", True))
@@ -106,5 +117,19 @@ done:
 """
 
 
+def main() -> None:
+    """Print the limit of one core, and that of several together."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("dtype", nargs="?", choices=("float32", "float64"), default="float32")
+    parser.add_argument("threads", nargs="?", type=int, default=len(CORES))
+    parser.add_argument("vector_bytes", nargs="?", type=int, default=host_vector_bytes())
+    args = parser.parse_args()
+    alone = fma_limit(args.dtype, 1, args.vector_bytes)
+    print(f"{alone:.2f} GFLOP/s: 1 core, {args.dtype}, vectors of {args.vector_bytes} bytes")
+    if args.threads > 1:
+        together = fma_limit(args.dtype, args.threads, args.vector_bytes)
+        print(f"{together:.2f} GFLOP/s: {args.threads} cores together, {together / alone:.2f} times as much")
+
+
 if __name__ == "__main__":
-    print(fma_limit(sys.argv[1], int(sys.argv[2])))
+    main()

@@ -1,73 +1,104 @@
-"""What a run of peers.py says: tables for the terminal and the README, and the bar chart."""
+"""What the runs of peers.py say: tables for the terminal and the README."""
 
 from __future__ import annotations
 
 import math
 import textwrap
+from itertools import groupby
 from pathlib import Path
-from typing import Any
 
-from cases import CASES, Case
-from rivals import RIVALS
+from cases import CASES, MINIBATCHES, Task
+from chart import draw
+from peer_worker import PEERS
+from record import Record, Table, tables
 
 BEGIN, END = "<!-- peers:begin -->", "<!-- peers:end -->"
 BASE = "fastbp"
 
-Record = dict[str, Any]
+HEADINGS = {"fit": "Training by `fit`", "step": "Training by `step`", "forward": "Inference by `forward`"}
+# What one time of a call stands for.
+MEANINGS = {
+    "fit": f"""One step (forward, backward, update) of {MINIBATCHES}. fastbp, its NumPy twin, scikit-learn
+        (`partial_fit`) and JAX loop get all minibatches in one call, and what a call costs once is part of the time.
+        The others take them in a Python loop.""",
+    "step": "One step on one minibatch, each by a call of its own from a Python loop, as in reinforcement learning.",
+    "forward": "The outputs of so many rows, by one call.",
+}
+METHOD = """Median times in µs, lower is better. Every library works in a process of its own on the same network and the
+    same samples, and its weights or outputs are compared with float64 NumPy before it is timed. The share is the
+    arithmetic of fastbp's call against what the cores can do in registers alone."""
+NARROW = """Vectors narrower than the processor's are those of fastbp, of the textbook loops and of the limit; the other
+    libraries use what they find."""
 
 
-# ---- text
-def case_table(rows: list[Record], case: Case, limit: float) -> str:
-    """The rivals on one case: us a step, ratio to fastbp, share of the FMA limit, difference from float64 NumPy."""
-    base = next((row["microseconds"] for row in rows if row["rival"] == BASE and "failed" not in row), math.nan)
-    lines = [
-        f"\n{case}, {rows[0]['dtype']}, threads {rows[0]['threads']}: {case.flop / 1e6:.2f} MFLOP a step",
-        f"  {'':14s} {'us':>10s} {'ratio':>7s} {'share':>7s} {'difference':>11s}",
-    ]
-    for row in rows:
-        if "failed" in row:
-            lines.append(f"  {row['rival']:14s} skipped: {row['failed']}")
-            continue
-        us = row["microseconds"]
-        lines.append(
-            f"  {row['rival']:14s} {us:10.1f} {us / base:7.2f} {share(row, limit):7.1%} {row['difference']:11.0e}"
-        )
-    return "\n".join(lines)
-
-
+# ---- numbers
 def share(row: Record, limit: float) -> float:
     """Part of the limit (GFLOP/s) that the row's work and time make."""
     return float(row["flop"] / row["microseconds"] / 1e3 / limit)
 
 
-def tables(record: Record) -> str:
-    """Markdown: a table for each dtype and thread count, a row a case, a column a rival."""
-    parts = []
-    for limit in record["limits"]:
-        rows = [r for r in record["results"] if (r["dtype"], r["threads"]) == (limit["dtype"], limit["threads"])]
-        top = max(limit["before"], limit["after"])
-        parts.append(f"**{_threads(limit)}, {limit['dtype']}** (FMA limit {top:.0f} GFLOP/s)\n\n{_table(rows, top)}")
-    return "\n\n".join(parts)
+def lead_over_loops(record: Record) -> list[float]:
+    """Time of the textbook loops over fastbp's, for each network that both were timed on by `fit`."""
+    found = []
+    for table in tables(record):
+        timed = {(row["peer"], row["case"]): row["microseconds"] for row in table.rows if "failed" not in row}
+        cases = [case for peer, case in timed if peer == "loops" and (BASE, case) in timed and table.call == "fit"]
+        found += [timed["loops", case] / timed[BASE, case] for case in cases]
+    return found
 
 
-def _threads(limit: Record) -> str:
-    return f"{limit['threads']} thread" + ("s" if limit["threads"] > 1 else "")
+def label(row: Record) -> str:
+    """The network of a row, with its minibatch or its number of rows."""
+    case = CASES[row["case"]]
+    if row["call"] == "forward":
+        return f"{case.name} {case.hidden}, {row['rows']} row{'s' if row['rows'] > 1 else ''}"
+    return str(case)
 
 
-def _table(rows: list[Record], limit: float) -> str:
+# ---- the terminal
+def task_text(rows: list[Record], task: Task, limit: float) -> str:
+    """The peers on one task: us a call, ratio to fastbp, share of the FMA limit, difference from float64 NumPy."""
+    base = next((row["microseconds"] for row in rows if row["peer"] == BASE and "failed" not in row), math.nan)
+    vectors = rows[0]["vectors"]
+    title = f"{task.title}, {task.dtype}, vectors of {vectors} bytes, threads {task.threads}"
+    lines = [
+        f"\n{title}: {task.flop / 1e6:.2f} MFLOP a {'call' if task.call == 'forward' else 'step'}",
+        f"  {'':14s} {'us':>10s} {'ratio':>7s} {'share':>7s} {'difference':>11s}",
+    ]
+    for row in rows:
+        if "failed" in row:
+            lines.append(f"  {row['peer']:14s} skipped: {row['failed']}")
+            continue
+        us = row["microseconds"]
+        lines.append(
+            f"  {row['peer']:14s} {us:10.1f} {us / base:7.2f} {share(row, limit):7.1%} {row['difference']:11.0e}"
+        )
+    return "\n".join(lines)
+
+
+# ---- Markdown
+def title(table: Table) -> str:
+    """Threads, dtype, vectors, and the limit that shares refer to."""
+    threads = f"{table.threads} thread{'s' if table.threads > 1 else ''}"
+    together = f", {table.cores:.2f} times one core's" if table.threads > 1 else ""
+    return f"{threads}, {table.dtype}, vectors of {table.vectors} bytes (FMA limit {table.limit:.0f} GFLOP/s{together})"
+
+
+def table_text(table: Table) -> str:
     """Times in us; fastbp's also as a share of the limit and as a multiple of the fastest other's speed."""
-    names = [name for name in RIVALS if any(row["rival"] == name for row in rows)]
-    head = ["shape (batch) hidden", *(RIVALS[name].label for name in names), "share of limit", "fastest other / fastbp"]
+    names = [name for name in PEERS if any(row["peer"] == name for row in table.rows)]
+    first = "shape, rows" if table.call == "forward" else "shape (batch) hidden"
+    head = [first, *(PEERS[name].label for name in names), "share of limit", "fastest other / fastbp"]
     lines = [_line(head), _line(["---", *["--:"] * (len(head) - 1)])]
-    for shape in dict.fromkeys(row["case"] for row in rows):
-        timed = {r["rival"]: r for r in rows if r["case"] == shape and "failed" not in r}
+    for shown in dict.fromkeys(label(row) for row in table.rows):
+        timed = {row["peer"]: row for row in table.rows if label(row) == shown and "failed" not in row}
         base = timed.get(BASE)
         others = [row["microseconds"] for name, row in timed.items() if name != BASE]
         lines.append(
             _line([
-                str(CASES[shape]),
+                shown,
                 *(_number(timed[name]["microseconds"]) if name in timed else "–" for name in names),
-                f"{share(base, limit):.0%}" if base else "–",
+                f"{share(base, table.limit):.0%}" if base else "–",
                 f"{min(others) / base['microseconds']:.2f}×" if base and others else "–",
             ])
         )
@@ -80,32 +111,93 @@ def _line(cells: list[str]) -> str:
 
 def _number(microseconds: float) -> str:
     """Three figures, thousands set apart."""
-    digits = 1 if microseconds < 100 else 0
+    digits = 2 if microseconds < 10 else 1 if microseconds < 100 else 0
     return f"{microseconds:,.{digits}f}"
 
 
+def tables_text(record: Record) -> str:
+    """Markdown of all tables: one heading a call, and what is not asked for first folded away."""
+    parts = []
+    found = tables(record)
+    for call, of_call in groupby(found, key=lambda table: table.call):
+        parts.append(f"### {HEADINGS[call]}\n\n{_filled(MEANINGS[call])}")
+        parts += [_folded(record, table) if is_lesser(table, found) else _open(record, table) for table in of_call]
+    return "\n\n".join(parts)
+
+
+def is_lesser(table: Table, found: list[Table]) -> bool:
+    """Whether the table is folded: all but the first dtype at the widest vectors, and threads but by `fit`."""
+    same_call = [other for other in found if other.call == table.call]
+    first = same_call[0]
+    if (table.vectors, table.dtype) != (first.vectors, first.dtype):
+        return True
+    return table.call != "fit" and table.threads != first.threads
+
+
+def _open(record: Record, table: Table) -> str:
+    return f"**{title(table)}**{_runs(record, table)}\n\n{table_text(table)}"
+
+
+def _folded(record: Record, table: Table) -> str:
+    summary = f"{title(table)}{_runs(record, table)}"
+    return f"<details><summary>{summary}</summary>\n\n{table_text(table)}\n\n</details>"
+
+
+def _runs(record: Record, table: Table) -> str:
+    """Which of the runs below measured the table, where there are several."""
+    return f", {_numbers(table.runs)}" if len(record["runs"]) > 1 else ""
+
+
+def _numbers(runs: list[int]) -> str:
+    return f"run{'s' if len(runs) > 1 else ''} {', '.join(map(str, runs))}"
+
+
+def runs_text(record: Record) -> str:
+    """The machine, the versions and the command of each run."""
+    machine = "{cpu}, {cores} cores, {system}".format(**record["runs"][0]["machine"])
+    commands = []
+    for number, run in enumerate(record["runs"], start=1):
+        name = f"run {number}, " if len(record["runs"]) > 1 else ""
+        rounds = f"medians of {run['rounds']} round{'s' if run['rounds'] > 1 else ''}"
+        commands.append(f"# {name}{run['date']}, {rounds}\n{run['command']}")
+    text = _filled(f"Measured on {machine}; {versions_text(record)}.")
+    return "\n".join([text, "", "```sh", *commands, "```"])
+
+
+def versions_text(record: Record) -> str:
+    """Each library and its version, with the runs where they differ."""
+    found: dict[str, dict[str, list[int]]] = {}
+    for number, run in enumerate(record["runs"], start=1):
+        for name, version in run["versions"].items():
+            found.setdefault(name, {}).setdefault(version, []).append(number)
+    return ", ".join(
+        f"{name} " + " and ".join(f"{v} ({_numbers(runs)})" if len(versions) > 1 else v for v, runs in versions.items())
+        for name, versions in found.items()
+    )
+
+
+def _filled(text: str) -> str:
+    return textwrap.fill(" ".join(text.split()), width=120, break_on_hyphens=False)
+
+
 def section(record: Record) -> str:
-    """The README's section: method, tables, chart, and what it ran on."""
-    machine = record["machine"]
-    versions = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
-    source = textwrap.fill(
-        f"Measured {record['date']} on {machine['cpu']}, {machine['cores']} cores, {machine['system']}; {versions}; "
-        f"medians of {record['rounds']} rounds.", width=120,
-    )  # fmt: skip
+    """The README's section: method, tables, chart, and what they ran on."""
+    text = METHOD
+    leads = lead_over_loops(record)
+    if leads:
+        low, high = (f"{lead:.0f}" if lead >= 10 else f"{lead:.1f}" for lead in (min(leads), max(leads)))
+        text += f" The tiles run {low} to {high} times as fast as the textbook loops (by `fit`)."
+    widest = {number: run["machine"]["vector_bytes"] for number, run in enumerate(record["runs"], start=1)}
+    if any(table.vectors < widest[run] for table in tables(record) for run in table.runs):
+        text += f" {NARROW}"
     return f"""\
-Median time of one training step (forward, backward, update) in µs, lower is better. Every library trains the same
-network from the same weights on the same minibatches, in a process of its own, and its weights are compared with
-float64 NumPy first. The share is the step's arithmetic against what the cores can do in registers alone.
+{_filled(text)}
 
-{tables(record)}
+{tables_text(record)}
 
-![Time of a step as a multiple of fastbp's](docs/peers.svg)
+![Time as a multiple of fastbp's](docs/peers.svg)
 
-{source}
-
-```
-{record["command"]}
-```"""
+{runs_text(record)}"""
 
 
 def replace_section(text: str, new: str) -> str:
@@ -128,66 +220,5 @@ def update_readme(record: Record, root: Path) -> None:
     readme = root / "README.md"
     text = replace_section(readme.read_text(encoding="utf-8"), section(record))
     (root / "docs").mkdir(exist_ok=True)
-    chart(record, root / "docs" / "peers.svg")
+    draw(record, root / "docs" / "peers.svg")
     readme.write_text(text, encoding="utf-8")
-
-
-# ---- chart
-def ratios(record: Record, dtype: str, threads: int) -> dict[str, dict[str, float]]:
-    """rival -> case -> time as a multiple of fastbp's, for the cases that fastbp was timed on."""
-    rows = [
-        r for r in record["results"] if (r["dtype"], r["threads"]) == (dtype, threads) and "failed" not in r
-    ]
-    base = {row["case"]: row["microseconds"] for row in rows if row["rival"] == BASE}
-    found: dict[str, dict[str, float]] = {}
-    for row in rows:
-        if row["rival"] != BASE and row["case"] in base:
-            found.setdefault(row["rival"], {})[row["case"]] = row["microseconds"] / base[row["case"]]
-    return found
-
-
-def chart(record: Record, path: Path) -> None:
-    """Bars, a group a case, a colour a rival, a panel for each thread count (of the first dtype)."""
-    try:
-        import matplotlib as mpl
-    except ImportError:
-        print("no chart: matplotlib is not installed")
-        return
-    from matplotlib.figure import Figure
-
-    limits = [limit for limit in record["limits"] if limit["dtype"] == record["limits"][0]["dtype"]]
-    multiples = [ratios(record, limit["dtype"], limit["threads"]) for limit in limits]
-    if not all(multiples):
-        print("no chart: it takes the times of fastbp and of one other at least")
-        return
-    # Text stays text, and the same numbers give the same file.
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "fastbp", "font.size": 9}):
-        figure = Figure(figsize=(10, 3.4 * len(limits)), layout="constrained")
-        panels = figure.subplots(len(limits), squeeze=False)[:, 0]
-        for axes, limit, by_rival in zip(panels, limits, multiples, strict=True):
-            _panel(axes, by_rival)
-            axes.set_title(f"{limit['dtype']}, {_threads(limit)}")
-        bars, labels = panels[0].get_legend_handles_labels()
-        figure.legend(bars, labels, loc="outside upper center", ncols=len(labels), frameon=False)
-        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None, dpi=150)
-
-
-def _panel(axes: Any, by_rival: dict[str, dict[str, float]]) -> None:
-    from matplotlib.ticker import LogLocator, NullFormatter
-
-    shapes = list(dict.fromkeys(shape for times in by_rival.values() for shape in times))
-    width = 0.8 / max(len(by_rival), 1)
-    for index, (name, times) in enumerate(by_rival.items()):
-        left = [shapes.index(shape) + (index - (len(by_rival) - 1) / 2) * width for shape in times]
-        heights = [ratio - 1 for ratio in times.values()]  # from fastbp's own time, up or down
-        colour = f"C{list(RIVALS).index(name)}"
-        axes.bar(left, heights, width, bottom=1, label=RIVALS[name].label, color=colour)
-    axes.axhline(1, color="black", linewidth=1)
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter("{x:g}×")
-    axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.grid(axis="y", linewidth=0.3)
-    axes.set_axisbelow(True)
-    axes.set_ylabel("time, fastbp = 1")
-    axes.set_xticks(range(len(shapes)), [f"{shape}\n({CASES[shape].batch})" for shape in shapes])

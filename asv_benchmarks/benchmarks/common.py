@@ -16,10 +16,11 @@ from functools import cache
 from typing import Any, NoReturn
 
 import peers
-import rivals
-from cases import DTYPES, WATCHED, Case, scaled
+from cases import DTYPES, WATCHED, Case, Task, scaled
+from limit import CORES, host_vector_bytes
+from peer_worker import PEERS
 
-THREADS = {"one": 1, "all": len(peers.CORES)}  # names, so that machines of any size share their graphs
+THREADS = {"one": 1, "all": len(CORES)}  # names, so that machines of any size share their graphs
 SHAPES = {case.name: case for case in WATCHED}
 
 
@@ -38,10 +39,10 @@ def trainable() -> Any:
 
 
 @cache
-def epoch_of(case: Case, dtype: str, threads: int) -> Callable[[], object]:
-    """One epoch over `case.data`, minibatches in their order."""
+def run_of(peer: str, task: Task) -> Callable[[], object]:
+    """The job of a peer in this process: all minibatches of the task, in their order."""
     trainable()
-    return rivals.open_fastbp(case, dtype, threads).run
+    return PEERS[peer].open(task).run
 
 
 def compile_all() -> None:
@@ -50,7 +51,8 @@ def compile_all() -> None:
     for dtype in DTYPES:
         plenty = scaled(batch=1024, width=256)  # work enough for the parallel kernels
         for case in (*WATCHED, plenty):
-            rivals.open_fastbp(case, dtype, THREADS["all"]).run()
+            for call, rows in (("fit", 0), ("step", 0), ("forward", 1), ("forward", 9)):
+                run_of("fastbp", Task(case, call, dtype, THREADS["all"], rows))()
         net = fastbp.Network(plenty.sizes, dtype=dtype, rng=0)
         X, labels, _ = plenty.data(dtype)
         for n_samples in (1, len(X)):
@@ -58,7 +60,7 @@ def compile_all() -> None:
             net.loss(X[:n_samples], labels[:n_samples])
         for optimizer in (fastbp.SGD(learning_rate=0.01), fastbp.SGD(learning_rate=0.01, momentum=0.9)):
             fastbp.Trainer(net, optimizer=optimizer, batch_size=32, rng=0).fit(X, labels)
-        fastbp.Trainer(net).step(X[:32], labels[:32])
+        net.backprop(X[:32], labels[:32])
 
 
 class Compiled:
@@ -84,12 +86,12 @@ def median_seconds(run: Callable[[], object], seconds: float = 0.5) -> float:
 
 
 def speedup(other: str, case: Case, dtype: str, threads: int) -> float:
-    """Time of `other` over fastbp's for the same work, each in its own process, their weights compared before."""
+    """Time of `other` over fastbp's for the same fit, each in its own process, their weights compared before."""
     trainable()
-    with peers.started(["fastbp", other], threads) as workers:
-        rows = peers.measure_case(workers, case, dtype, threads, rounds=5)
+    with peers.started(["fastbp", other], threads, host_vector_bytes()) as processes:
+        rows = peers.measure_task(processes, Task(case, "fit", dtype, threads), rounds=5)
     for row in rows:
         if "failed" in row:
-            raise RuntimeError(f"{row['rival']}: {row['failed']}")
+            raise RuntimeError(f"{row['peer']}: {row['failed']}")
     ours, theirs = (row["microseconds"] for row in rows)
     return round(theirs / ours, 2)

@@ -9,10 +9,10 @@ from itertools import pairwise, product
 from typing import Any, NamedTuple
 
 import numpy as np
-from cases import DTYPES, MINIBATCHES, Case
+from cases import DTYPES, MINIBATCHES, Case, Task
 from limit import fma_limit
 
-from .common import SHAPES, THREADS, Compiled, compile_all, epoch_of, median_seconds, trainable
+from .common import SHAPES, THREADS, Compiled, compile_all, median_seconds, run_of, trainable
 
 
 class Work(NamedTuple):
@@ -57,7 +57,7 @@ def gradient(case: Case, dtype: str, threads: int) -> Work:
 
 
 def epoch(case: Case, dtype: str, threads: int) -> Work:
-    return Work(epoch_of(case, dtype, threads), MINIBATCHES * case.flop)
+    return Work(run_of("fastbp", Task(case, "fit", dtype, threads)), MINIBATCHES * case.flop)
 
 
 KERNELS = {"forward": forward, "backward": backward, "gradient": gradient, "epoch": epoch}

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
-import rivals
-from cases import DTYPES, Case
+from cases import DTYPES, Task
 from threadpoolctl import threadpool_limits
 
-from .common import SHAPES, THREADS, Compiled, speedup
+from .common import SHAPES, THREADS, Compiled, run_of, speedup
 
 
 @cache
-def twin_epoch(case: Case, dtype: str, threads: int) -> Callable[[], object]:
+def twin_epoch(shape: str, dtype: str, threads: str) -> Callable[[], object]:
     """One epoch of the twin, NumPy's BLAS on so many threads."""
-    threadpool_limits(threads)
-    return rivals.open_numpy(case, dtype, threads).run
+    threadpool_limits(THREADS[threads])
+    return run_of("numpy", Task(SHAPES[shape], "fit", dtype, THREADS[threads]))
 
 
 class Epoch:
@@ -26,7 +25,7 @@ class Epoch:
     param_names = ("shape", "dtype", "threads")
 
     def time_epoch(self, shape, dtype, threads):
-        twin_epoch(SHAPES[shape], dtype, THREADS[threads])()
+        twin_epoch(shape, dtype, threads)()
 
 
 class Speedup(Compiled):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import peers
-from cases import SCALES, scaled
+from cases import SCALES, Case, Task, scaled
+from limit import CORES
 
-from .common import THREADS, Compiled, epoch_of, skip
+from .common import THREADS, Compiled, run_of, skip
+
+
+def run_epoch(case: Case, threads: int) -> None:
+    run_of("fastbp", Task(case, "fit", "float32", threads))()
 
 
 class Batch(Compiled):
@@ -13,7 +17,7 @@ class Batch(Compiled):
     param_names = ("batch",)
 
     def time_epoch(self, batch):
-        epoch_of(SCALES["batch"][batch], "float32", THREADS["all"])()
+        run_epoch(SCALES["batch"][batch], THREADS["all"])
 
 
 class Width(Compiled):
@@ -21,7 +25,7 @@ class Width(Compiled):
     param_names = ("width",)
 
     def time_epoch(self, width):
-        epoch_of(SCALES["width"][width], "float32", THREADS["all"])()
+        run_epoch(SCALES["width"][width], THREADS["all"])
 
 
 class Depth(Compiled):
@@ -29,7 +33,7 @@ class Depth(Compiled):
     param_names = ("depth",)
 
     def time_epoch(self, depth):
-        epoch_of(SCALES["depth"][depth], "float32", THREADS["all"])()
+        run_epoch(SCALES["depth"][depth], THREADS["all"])
 
 
 class Threads(Compiled):
@@ -37,6 +41,6 @@ class Threads(Compiled):
     param_names = ("threads",)
 
     def time_epoch(self, threads):
-        if threads > len(peers.CORES):
-            skip(f"{len(peers.CORES)} cores")
-        epoch_of(scaled(batch=512, width=512), "float32", threads)()
+        if threads > len(CORES):
+            skip(f"{len(CORES)} cores")
+        run_epoch(scaled(batch=512, width=512), threads)
