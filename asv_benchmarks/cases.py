@@ -237,3 +237,8 @@ SCALES: dict[str, dict[int, Case]] = {
     "width": {n: scaled(width=n) for n in (16, 32, 64, 128, 256, 512, 1024)},
     "depth": {n: scaled(depth=n) for n in (1, 2, 4, 8, 16)},
 }
+
+# Work for threads to share, by the millions of operations of a step.
+WORK = {
+    f"{case.flop / 1e6:.0f} MFLOP": case for case in (scaled(width=64), scaled(), scaled(256, 256), scaled(512, 512))
+}

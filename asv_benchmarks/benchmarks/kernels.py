@@ -1,7 +1,8 @@
-"""Each kernel alone on the widest layer of a network, and whole epochs: time, GFLOP/s, share of the FMA limit."""
+"""Each kernel alone on the widest layer of a network, and whole epochs: in tiles, and as the textbook loops."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -12,7 +13,10 @@ import numpy as np
 from cases import DTYPES, MINIBATCHES, Case, Task
 from limit import fma_limit
 
-from .common import SHAPES, THREADS, Compiled, compile_all, median_seconds, run_of, trainable
+from .common import SHAPES, THREADS, Compiled, compile_all, median_seconds, run_of, skip, trainable
+
+WAYS = {"tiles": "fastbp.kernels.arrays", "loops": "fastbp.kernels.loops"}
+PEER = {"tiles": "fastbp", "loops": "loops"}
 
 
 class Work(NamedTuple):
@@ -20,6 +24,14 @@ class Work(NamedTuple):
 
     run: Callable[[], object]
     flop: int
+
+
+def functions_of(way: str) -> Any:
+    """The module with forward, backward and gradient on whole arrays."""
+    try:
+        return importlib.import_module(WAYS[way])
+    except ImportError:
+        return skip(f"no {WAYS[way]} yet")
 
 
 def _layer(case: Case, dtype: str) -> tuple[int, int, dict[str, Any]]:
@@ -30,65 +42,71 @@ def _layer(case: Case, dtype: str) -> tuple[int, int, dict[str, Any]]:
     return n_in, n_out, {name: rng.standard_normal(shape).astype(dtype) for name, shape in shapes.items()}
 
 
-def forward(case: Case, dtype: str, threads: int) -> Work:
-    from fastbp.kernels.arrays import forward as kernel
-
+def forward(way: str, case: Case, dtype: str, threads: int) -> Work:
     n_in, n_out, given = _layer(case, dtype)
-    z = np.empty((case.batch, n_out), dtype)
+    kernel, z = functions_of(way).forward, np.empty((case.batch, n_out), dtype)
     return Work(lambda: kernel(z, given["W"], given["b"], given["x"]), 2 * case.batch * n_in * n_out)
 
 
-def backward(case: Case, dtype: str, threads: int) -> Work:
-    from fastbp.kernels.arrays import backward as kernel
-
+def backward(way: str, case: Case, dtype: str, threads: int) -> Work:
     n_in, n_out, given = _layer(case, dtype)
-    delta_in = np.empty((case.batch, n_in), dtype)
-    return Work(
-        lambda: kernel(delta_in, given["delta"], given["W"], given["x"]), 2 * case.batch * n_in * n_out
-    )
+    kernel, delta_in = functions_of(way).backward, np.empty((case.batch, n_in), dtype)
+    return Work(lambda: kernel(delta_in, given["delta"], given["W"], given["x"]), 2 * case.batch * n_in * n_out)
 
 
-def gradient(case: Case, dtype: str, threads: int) -> Work:
-    from fastbp.kernels.arrays import gradient as kernel
-
+def gradient(way: str, case: Case, dtype: str, threads: int) -> Work:
     n_in, n_out, given = _layer(case, dtype)
-    dW, db = np.empty((n_out, n_in), dtype), np.empty(n_out, dtype)
+    kernel, dW, db = functions_of(way).gradient, np.empty((n_out, n_in), dtype), np.empty(n_out, dtype)
     return Work(lambda: kernel(dW, db, given["delta"], given["x"]), 2 * case.batch * n_in * n_out)
 
 
-def epoch(case: Case, dtype: str, threads: int) -> Work:
-    return Work(run_of("fastbp", Task(case, "fit", dtype, threads)), MINIBATCHES * case.flop)
+def epoch(way: str, case: Case, dtype: str, threads: int) -> Work:
+    functions_of(way)
+    return Work(run_of(PEER[way], Task(case, "fit", dtype, threads)), MINIBATCHES * case.flop)
 
 
 KERNELS = {"forward": forward, "backward": backward, "gradient": gradient, "epoch": epoch}
 
 
 @cache
-def work(kernel: str, shape: str, dtype: str, threads: str) -> Work:
+def work(way: str, kernel: str, shape: str, dtype: str, threads: str) -> Work:
+    import numba
+
     trainable()
-    return KERNELS[kernel](SHAPES[shape], dtype, THREADS[threads])
+    numba.set_num_threads(THREADS[threads])  # of functions on whole arrays; a trainer has a limit of its own
+    return KERNELS[kernel](way, SHAPES[shape], dtype, THREADS[threads])
 
 
-class Kernels(Compiled):
-    params = (list(KERNELS), list(SHAPES), list(DTYPES), list(THREADS))
-    param_names = ("kernel", "shape", "dtype", "threads")
+class OnArrays(Compiled):
+    """Benchmarks of functions on whole arrays."""
 
     def setup_cache(self) -> None:
         with suppress(NotImplementedError):
             compile_all()
-            for kernel, dtype in product(KERNELS, DTYPES):
-                work(kernel, next(iter(SHAPES)), dtype, "all").run()
+            for way, kernel, dtype in product(WAYS, KERNELS, DTYPES):
+                work(way, kernel, next(iter(SHAPES)), dtype, "all").run()
 
-    def time_kernel(self, kernel, shape, dtype, threads):
-        work(kernel, shape, dtype, threads).run()
 
-    def track_gflops(self, kernel, shape, dtype, threads):
-        run, flop = work(kernel, shape, dtype, threads)
-        return round(flop / median_seconds(run) / 1e9, 1)
+class Kernels(OnArrays):
+    params = (list(WAYS), list(KERNELS), list(SHAPES), list(DTYPES), list(THREADS))
+    param_names = ("way", "kernel", "shape", "dtype", "threads")
+
+    def time_kernel(self, way, kernel, shape, dtype, threads):
+        work(way, kernel, shape, dtype, threads).run()
+
+
+class Tiles(OnArrays):
+    params = (list(KERNELS), list(SHAPES), list(DTYPES), list(THREADS))
+    param_names = ("kernel", "shape", "dtype", "threads")
 
     def track_share_of_limit(self, kernel, shape, dtype, threads):
         limit = fma_limit(dtype, THREADS[threads])  # before the first parallel loop: idle threads spin for a while
-        return round(100 * self.track_gflops(kernel, shape, dtype, threads) / limit, 1)
+        run, flop = work("tiles", kernel, shape, dtype, threads)
+        return round(100 * flop / median_seconds(run) / 1e9 / limit, 1)
 
-    track_gflops.unit = "GFLOP/s"
+    def track_speedup_over_loops(self, kernel, shape, dtype, threads):
+        loops, tiles = (median_seconds(work(way, kernel, shape, dtype, threads).run) for way in ("loops", "tiles"))
+        return round(loops / tiles, 2)
+
     track_share_of_limit.unit = "%"
+    track_speedup_over_loops.unit = "times"

@@ -1,8 +1,8 @@
-"""How the time of an epoch grows with threads, batch, width and depth, from one network of three layers."""
+"""How the time of an epoch grows with batch, width and depth from one network of three layers, and with threads."""
 
 from __future__ import annotations
 
-from cases import SCALES, Case, Task, scaled
+from cases import SCALES, WORK, Case, Task
 from limit import CORES
 
 from .common import THREADS, Compiled, run_of, skip
@@ -37,10 +37,10 @@ class Depth(Compiled):
 
 
 class Threads(Compiled):
-    params = (1, 2, 4, 8, 16)
-    param_names = ("threads",)
+    params = ([1, 2, 4, 8, 16, 32, 64], list(WORK))
+    param_names = ("threads", "work")
 
-    def time_epoch(self, threads):
+    def time_epoch(self, threads, work):
         if threads > len(CORES):
             skip(f"{len(CORES)} cores")
-        run_epoch(scaled(batch=512, width=512), threads)
+        run_epoch(WORK[work], threads)

@@ -1,18 +1,20 @@
 """The benchmarks of Airspeed Velocity keep what asv asks of them, and each kernel of theirs can be called."""
 
+import ast
 import importlib
 import inspect
 import json
 import re
 import sys
 
+import numba
 import pytest
 from processes import ROOT
 
 sys.path.append(str(ROOT / "asv_benchmarks"))
-from benchmarks import kernels, scaling
+from benchmarks import dispatch, kernels, scaling
 from benchmarks.common import Compiled
-from cases import CASES, SCALES, WATCHED
+from cases import CASES, SCALES, WATCHED, WORK
 
 FOLDER = ROOT / "asv_benchmarks"
 MODULES = [path.stem for path in sorted((FOLDER / "benchmarks").glob("[a-z]*.py"))]
@@ -53,13 +55,59 @@ def test_every_parameter_has_a_name(found):
 def test_the_shapes_are_those_of_the_tables():
     assert all(CASES[case.name] is case for case in WATCHED)
     assert set(scaling.Batch.params) == set(SCALES["batch"])
+    assert scaling.Threads.params[1] == list(WORK)
+    assert len(WORK) == 4
 
 
+@pytest.fixture
+def threads_kept():
+    before = numba.get_num_threads()
+    yield
+    numba.set_num_threads(before)
+
+
+@pytest.mark.parametrize("way", kernels.WAYS)
 @pytest.mark.parametrize("kernel", kernels.KERNELS)
-def test_a_kernel_of_the_benchmarks_runs_and_counts_its_operations(kernel):
-    run, flop = kernels.work(kernel, "784-30-10", "float32", "one")
+def test_a_kernel_of_the_benchmarks_runs_on_the_threads_asked_for_and_counts_its_operations(kernel, way, threads_kept):
+    run, flop = kernels.work(way, kernel, "784-30-10", "float32", "one")
     run()
+    assert numba.get_num_threads() == 1
     assert flop == (16 * CASES["784-30-10"].flop if kernel == "epoch" else 2 * 10 * 784 * 30)
+
+
+def test_a_function_that_a_commit_does_not_have_yet_is_skipped(monkeypatch):
+    monkeypatch.setitem(kernels.WAYS, "loops", "fastbp.kernels.not_yet")
+    with pytest.raises(NotImplementedError, match=r"no fastbp\.kernels\.not_yet yet"):
+        kernels.functions_of("loops")
+
+
+DISPATCH = [
+    (found, name)
+    for found in (dispatch.OneRow, dispatch.Minibatch, dispatch.Epoch, dispatch.Forward)
+    for name in dir(found)
+    if name.startswith("time_")
+]
+
+
+@pytest.mark.parametrize(("found", "name"), DISPATCH, ids=[f"{found.__name__}.{name}" for found, name in DISPATCH])
+def test_a_call_of_the_dispatch_benchmarks_runs(found, name):
+    getattr(found(), name)(*(values[0] for values in found.params))
+
+
+ALLOWED = {"fastbp", "fastbp.reference", "fastbp.kernels", "fastbp.kernels.arrays", "fastbp.kernels.loops"}
+FILES = sorted(path for folder in (".", "benchmarks", "openers") for path in (FOLDER / folder).glob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(FOLDER).as_posix())
+def test_the_package_is_called_as_users_call_it(path):
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    imported = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
+    named = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    modules = {name for name in imported | named if re.fullmatch(r"fastbp(\.\w+)+", name)}
+    assert modules <= ALLOWED
+    private = [node for node in nodes if isinstance(node, ast.Attribute) and re.match("_[a-z]", node.attr)]
+    assert {ast.unparse(node.value) for node in private} <= {"self"}
 
 
 def test_wheels_are_installed_against_the_pins():
