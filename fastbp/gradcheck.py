@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastbp import checks
+from fastbp import canonical
 from fastbp.base.network import BaseNetwork
 from fastbp.checks import check_count, check_number
 
@@ -145,7 +145,7 @@ def check_gradients(
     if tolerance is None:
         tolerance = TOLERANCES[net.dtype]
     tolerance = check_number("tolerance", tolerance, 0.0, open_low=True)
-    indices = _draw(net, check_count("max_parameters", max_parameters), checks.generator(rng))
+    indices = _draw(net, check_count("max_parameters", max_parameters), canonical.generator(rng))
     X, Y, weight = net.canonical(X, Y, sample_weight)
     g = net.backprop(X, Y, weight).flat[indices].astype(np.float64)
     twin = net.copy(np.float64)

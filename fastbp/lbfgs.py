@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastbp.base.network import BaseNetwork, layer_views
-from fastbp.checks import FloatArray, check_count, check_number
+from fastbp.canonical import FloatArray
+from fastbp.checks import check_count, check_number
 from fastbp.history import History
 
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastbp.checks import FloatArray, check_name
+from fastbp.canonical import FloatArray
+from fastbp.checks import check_name
 
 __all__ = ["METRICS", "Metric", "mae", "named_metrics", "r2", "top_k"]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastbp import canonical
 from fastbp.base.network import BaseNetwork, Targets
-from fastbp.checks import FloatArray
+from fastbp.canonical import FloatArray
 from fastbp.compiled.inference import Bound
 from fastbp.compiled.session import Session
 from fastbp.regularization import Regularization
@@ -21,6 +22,7 @@ class Network(BaseNetwork):  # noqa: D101 (the base's, with its own first line)
     # Made at the first call; no part of copies and pickles.
     _bound: Bound | None = None
     _session: Session | None = None
+    _probes_inputs = True
 
     def _compiled(self) -> Bound:
         if self._bound is None:
@@ -28,7 +30,10 @@ class Network(BaseNetwork):  # noqa: D101 (the base's, with its own first line)
         return self._bound
 
     def _forward(self, X: FloatArray) -> FloatArray:
-        return self._compiled().outputs(X)
+        a, finite = self._compiled().outputs(X)
+        if not finite:
+            canonical.samples(X, self.sizes[0], self.dtype)  # raises an error that names the number
+        return a
 
     def _evaluate(self, X: FloatArray, Y: Targets, weight: FloatArray | None) -> tuple[float, int]:
         return self._compiled().evaluate(X, Y, weight)

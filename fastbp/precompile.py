@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastbp import checks
+from fastbp import canonical
 from fastbp.activations import ACTIVATIONS, SOFTMAX
-from fastbp.checks import FloatArray
+from fastbp.canonical import FloatArray
 from fastbp.kernels.blocking import SMALL_BATCH
 from fastbp.kernels.epoch import TRAIN
 from fastbp.kernels.inference import outputs_parallel, outputs_serial
@@ -42,7 +42,7 @@ def warmup(dtype: DTypeLike | None = None, *, complete: bool = False) -> None:
     --------
     >>> warmup("float32")
     """
-    for each in (np.dtype(np.float32), np.dtype(np.float64)) if dtype is None else (checks.float_type(dtype),):
+    for each in (np.dtype(np.float32), np.dtype(np.float64)) if dtype is None else (canonical.float_type(dtype),):
         _train(Network([1, 1, 2], dtype=each), "sgd")
         _train(Network([1, 1, 1], output="sigmoid", dtype=each), "adam")
         if complete:

@@ -17,7 +17,7 @@ from fastbp.activations import SOFTMAX
 from fastbp.base.network import BaseNetwork, Canonical, Targets, Views, layer_views
 from fastbp.base.session import ChunkResult
 from fastbp.base.trainer import BaseTrainer
-from fastbp.checks import FloatArray
+from fastbp.canonical import FloatArray
 from fastbp.optimizers import Optimizer
 from fastbp.regularization import GRADIENT_RULES, Regularization
 from fastbp.symbolic.derive import activation_derivative, loss_derivative

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fastbp.base.trainer import BaseTrainer
-from fastbp.checks import FloatArray
+from fastbp.canonical import FloatArray
 from fastbp.compiled.session import Session
 from fastbp.network import Network
 

@@ -55,7 +55,7 @@ def _handled(handler: ast.ExceptHandler, function: Any, owner: type | None) -> l
 
 
 def _resolve(node: ast.expr, function: Any, owner: type | None) -> Any:
-    """The object that an expression such as `checks.samples` or `self.rate` names, or None."""
+    """The object that an expression such as `canonical.samples` or `self.rate` names, or None."""
     if isinstance(node, ast.Name):
         return {**vars(builtins), **function.__globals__, "self": owner, "cls": owner}.get(node.id)
     if isinstance(node, ast.Attribute):

@@ -17,9 +17,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastbp import checks
+from fastbp import canonical
 from fastbp.activations import ACTIVATIONS, SOFTMAX, Activation, get_activation
-from fastbp.checks import FloatArray
+from fastbp.canonical import FloatArray
 from fastbp.initializers import initialize
 from fastbp.io import checkpoint, safetensors
 from fastbp.losses import LOSSES, LogitsForm, Loss, get_loss
@@ -90,6 +90,8 @@ class BaseNetwork(ABC):
     dtype: np.dtype[Any]
     activations: tuple[Activation, ...]
     loss_function: Loss
+    # Whether `_forward` itself finds inputs that are not finite.
+    _probes_inputs = False
 
     def __init__(
         self,
@@ -101,15 +103,15 @@ class BaseNetwork(ABC):
         init: str = "auto",
         rng: Any = None,
     ) -> None:
-        self.sizes = checks.layer_sizes(sizes)
-        self.dtype = checks.float_type(dtype)
+        self.sizes = canonical.layer_sizes(sizes)
+        self.dtype = canonical.float_type(dtype)
         hidden = _hidden_activations(activation, len(self.sizes) - 2)
         self.activations = (*hidden, get_activation(output, "output", output=True))
         self.loss_function = get_loss(loss)
         rows: set[Activation | Loss] = {*self.activations, self.loss_function}
         for custom in rows - {*ACTIVATIONS.values(), *LOSSES.values(), SOFTMAX}:
             check_derivative(custom)
-        generator = checks.generator(rng)
+        generator = canonical.generator(rng)
         self._parameters: FloatArray = initialize(init, self.sizes, self.activations, generator, self.dtype)
         self._bind()
 
@@ -172,7 +174,7 @@ class BaseNetwork(ABC):
         ndarray (n_samples, n_L)
             A new array.
         """
-        return self._forward(checks.samples(X, self.sizes[0], self.dtype))
+        return self._forward(canonical.samples(X, self.sizes[0], self.dtype, probed=self._probes_inputs))
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Predict labels (n_samples,) where the network classifies, else outputs as `forward` does.
@@ -209,11 +211,11 @@ class BaseNetwork(ABC):
         self, X: ArrayLike, Y: ArrayLike, sample_weight: ArrayLike | None = None, *, names: Sequence[str] = ("X", "Y")
     ) -> Canonical:
         """Return X, Y and weights in the form that the arithmetic takes; errors call X and Y by `names`."""
-        X = checks.samples(X, self.sizes[0], self.dtype, names[0])
+        X = canonical.samples(X, self.sizes[0], self.dtype, names[0])
         shape = (X.shape[0], self.sizes[-1])
-        Y = checks.targets(Y, shape, self.n_classes, self.dtype, names[1])
+        Y = canonical.targets(Y, shape, self.n_classes, self.dtype, names[1])
         if sample_weight is not None:
-            sample_weight = checks.sample_weights(sample_weight, X.shape[0], self.dtype)
+            sample_weight = canonical.sample_weights(sample_weight, X.shape[0], self.dtype)
         return X, Y, sample_weight
 
     def decide(self, a: FloatArray) -> NDArray[np.int64]:
@@ -242,7 +244,7 @@ class BaseNetwork(ABC):
         dtype('float64')
         """
         twin = type(self).__new__(type(self))
-        dtype = self.dtype if dtype is None else checks.float_type(dtype)
+        dtype = self.dtype if dtype is None else canonical.float_type(dtype)
         twin.__setstate__({**self.__getstate__(), "dtype": dtype, "_parameters": self._parameters.astype(dtype)})
         return twin
 
@@ -292,7 +294,7 @@ class BaseNetwork(ABC):
 
     @classmethod
     def _from_file(cls, reader: checkpoint.Reader, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        sizes, dtype = reader.sizes(), checks.float_type(reader.get("dtype", str))
+        sizes, dtype = reader.sizes(), canonical.float_type(reader.get("dtype", str))
         arrays = {name: array for name, array in arrays.items() if name.startswith("layers.")}
         # Before anything is made of a size that nothing in the file bears out.
         if sum(array.size for array in arrays.values()) != reader.n_parameters():

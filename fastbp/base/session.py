@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastbp.base.network import Canonical
-from fastbp.checks import FloatArray
+from fastbp.canonical import FloatArray
 
 
 class ChunkResult(NamedTuple):

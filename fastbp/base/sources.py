@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastbp import checks
+from fastbp import canonical
 from fastbp.base.network import BaseNetwork, Canonical
 from fastbp.base.session import ChunkResult, Session
-from fastbp.checks import FloatArray
+from fastbp.canonical import FloatArray
 
 
 # ------------------------------------------------------------------ an epoch, chunk by chunk
@@ -61,7 +61,7 @@ def class_weights(weights: Any, network: BaseNetwork) -> FloatArray | None:
         weights = [weights.get(label, 1.0) for label in range(n_classes)]
     if isinstance(weights, str) or np.shape(weights) != (n_classes,):
         raise ValueError(f"{expected}, got {weights!r}")
-    return checks.sample_weights(weights, n_classes, network.dtype, "class_weight")
+    return canonical.sample_weights(weights, n_classes, network.dtype, "class_weight")
 
 
 def weigh_classes(network: BaseNetwork, data: Canonical, by_class: FloatArray | None) -> Canonical:

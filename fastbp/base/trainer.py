@@ -15,7 +15,8 @@ from fastbp.base.session import ChunkResult, Session
 from fastbp.base.sources import Batches, array_chunks, batch_chunks, class_weights, weigh_classes
 from fastbp.base.trainer_state import TrainerState
 from fastbp.callbacks import methods
-from fastbp.checks import FloatArray, check_count
+from fastbp.canonical import FloatArray
+from fastbp.checks import check_count
 from fastbp.history import History
 from fastbp.metrics import named_metrics
 from fastbp.schedules import epoch_schedules

@@ -11,10 +11,11 @@ from typing import Any, Self, get_type_hints
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastbp import checks
+from fastbp import canonical
 from fastbp.base.network import BaseNetwork
 from fastbp.base.session import Session
-from fastbp.checks import FloatArray, check_count
+from fastbp.canonical import FloatArray
+from fastbp.checks import check_count
 from fastbp.history import History
 from fastbp.io import checkpoint, safetensors
 from fastbp.losses import LOSSES
@@ -36,7 +37,7 @@ _SETTERS: dict[str, Callable[[Any], Any]] = {
     "batch_size": lambda value: check_count("batch_size", value),
     "shuffle": _truth,
     "threads": lambda value: None if value is None else check_count("threads", value),
-    "rng": checks.generator,
+    "rng": canonical.generator,
 }
 # What a session is made for: it is made anew where one of these changes.
 _SHAPE_THE_SESSION = frozenset({"optimizer", "threads", "regularization"})

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastbp.base.network import BaseNetwork, Targets
-from fastbp.checks import FloatArray
+from fastbp.canonical import FloatArray
 from fastbp.compiled.formulas import loss_address
 from fastbp.compiled.workspace import Panels, Workspace, address, work, workspace_of
-from fastbp.kernels.blocking import DIRECT_BATCH, DIRECT_BYTES, INFERENCE_BLOCK, SMALL_BATCH
+from fastbp.kernels.blocking import DIRECT_BATCH, DIRECT_BYTES, SMALL_BATCH
 from fastbp.kernels.inference import outputs_parallel, outputs_serial
 from fastbp.kernels.runtime.threads import available, numba_threads
 from fastbp.kernels.small_batch import forward_small_batch
 
 # Floating-point operations from which more than one thread goes forward.
 _PARALLEL_FLOP = 1e8
+_NO_LABELS = np.empty(0, np.int64)
 
 
 def loss_fields(workspace: Workspace, network: BaseNetwork) -> None:
@@ -56,7 +55,7 @@ class Inference:
     def __init__(self, network: BaseNetwork, panels: Panels, *, evaluates: bool) -> None:
         self._network, self._panels, self._evaluates = network, panels, evaluates
         self._plan = workspace_of(network, training=evaluates)
-        self._work = work(network.sizes)
+        self._work, self._block = work(network.sizes), self._plan.inference_block()
         self._workspace = Workspace()
         self._workspace.point(w=panels.w)
         self._capacity = self._threads = 0
@@ -73,22 +72,21 @@ class Inference:
             self._layers = self._plan.layers_for(self._capacity)
             self._place = address(self._layers), len(self._layers)
 
-    def run(self, X: FloatArray, Y: Targets | None, weight: FloatArray | None, out: FloatArray) -> NDArray[np.int64]:
-        """a^L, or costs, of each row of X into `out`; which labels are correct."""
-        n = X.shape[0]
+    def run(
+        self, X: FloatArray, Y: Targets | None, weight: FloatArray | None, out: FloatArray, correct: NDArray[np.int64]
+    ) -> bool:
+        """a^L, or costs and which labels are correct, of each row of X; whether X is finite."""
+        n, size = X.shape[0], self._block
         self._panels.refresh()
         self._workspace.point_to_data(X, Y, weight)
-        correct = np.empty(n if self._evaluates else 0, np.int64)
-        blocks = -(-n // INFERENCE_BLOCK)
-        wanted = min(blocks, available(None)) if self._work * n > _PARALLEL_FLOP else 1
+        wanted = 1 if self._work * n <= _PARALLEL_FLOP else min(-(-n // size), available(None))
         if wanted > 1:
             with numba_threads(wanted) as threads:
-                self._reserve(min(n, threads * INFERENCE_BLOCK), threads)
-                outputs_parallel(self._workspace.address, *self._place, in_order(n), out, correct, threads)
-        else:
-            self._reserve(min(n, INFERENCE_BLOCK), 1)
-            outputs_serial(self._workspace.address, *self._place, in_order(n), out, correct, 1)
-        return correct
+                self._reserve(min(n, threads * size), threads)
+                place = self._workspace.address, *self._place
+                return bool(outputs_parallel(*place, in_order(n), out, correct, size, threads))
+        self._reserve(min(n, size), 1)
+        return bool(outputs_serial(self._workspace.address, *self._place, in_order(n), out, correct, size, 1))
 
 
 class Bound:
@@ -104,36 +102,32 @@ class Bound:
         self._outputs: Inference | None = None
         self._costs: Inference | None = None
 
-    @contextmanager
-    def _alone(self) -> Iterator[Bound]:
-        """Yield this object, or another one for once where a Python thread is at work with this one."""
-        if not self.lock.acquire(blocking=False):
-            yield Bound(self._network)
-            return
-        try:
-            yield self
-        finally:
-            self.lock.release()
-
-    def outputs(self, X: FloatArray) -> FloatArray:
-        """a^L (n_samples, n_L)."""
+    def outputs(self, X: FloatArray) -> tuple[FloatArray, bool]:
+        """a^L (n_samples, n_L), and whether X is finite."""
         network = self._network
         out = np.empty((X.shape[0], network.sizes[-1]), network.dtype)
         if X.shape[0] <= self._direct:
             # a read-only array would be another type to compile for
-            forward_small_batch(network.parameters, *self._place, X if X.flags.writeable else X.copy(), out)
-            return out
-        with self._alone() as bound:
-            if bound._outputs is None:
-                bound._outputs = Inference(network, bound.panels, evaluates=False)
-            bound._outputs.run(X, None, None, out.reshape(-1))
-        return out
+            X = X if X.flags.writeable else X.copy()
+            return out, bool(forward_small_batch(network.parameters, *self._place, X, out))
+        if not self.lock.acquire(blocking=False):  # another Python thread is at work with these panels
+            return Bound(network).outputs(X)
+        try:
+            if self._outputs is None:
+                self._outputs = Inference(network, self.panels, evaluates=False)
+            return out, self._outputs.run(X, None, None, out.reshape(-1), _NO_LABELS)
+        finally:
+            self.lock.release()
 
     def evaluate(self, X: FloatArray, Y: Targets, weight: FloatArray | None) -> tuple[float, int]:
         """C, summed in float64, and the number of correct labels."""
-        out = np.empty(X.shape[0], self._network.dtype)
-        with self._alone() as bound:
-            if bound._costs is None:
-                bound._costs = Inference(self._network, bound.panels, evaluates=True)
-            correct = bound._costs.run(X, Y, weight, out)
-        return float(out.mean(dtype=np.float64)), int(correct.sum())
+        if not self.lock.acquire(blocking=False):
+            return Bound(self._network).evaluate(X, Y, weight)
+        try:
+            if self._costs is None:
+                self._costs = Inference(self._network, self.panels, evaluates=True)
+            out, correct = np.empty(X.shape[0], self._network.dtype), np.empty(X.shape[0], np.int64)
+            self._costs.run(X, Y, weight, out, correct)
+        finally:
+            self.lock.release()
+        return float(np.add.reduce(out, dtype=np.float64)) / len(out), int(np.add.reduce(correct))

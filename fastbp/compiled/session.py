@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fastbp.base.network import BaseNetwork, Canonical
 from fastbp.base.session import ChunkResult
-from fastbp.checks import FloatArray
+from fastbp.canonical import FloatArray
 from fastbp.compiled.formulas import rules_address, update_address
 from fastbp.compiled.inference import Bound, loss_fields
 from fastbp.compiled.workspace import Workspace, address, aligned, padded_ld, work, workspace_of

@@ -24,10 +24,11 @@ NEURONS = 4
 # ------------------------------------------------------------------ samples
 # Samples up to which forward reads the user's W and packs nothing; more of them where the weights are so many bytes
 # that to compare them with those that were packed takes longer than the slower sums.
-SMALL_BATCH, DIRECT_BATCH, DIRECT_BYTES = 8, 64, 1 << 20
-# Samples that go forward together where nothing is trained: for so many the weights are read once, whatever cache they
-# are in.
-INFERENCE_BLOCK = 256
+SMALL_BATCH, DIRECT_BATCH, DIRECT_BYTES = 32, 48, 1 << 20
+# Samples that go forward together where nothing is trained: so many that inputs and activations take half of the L2
+# cache, within these bounds; as many as the upper one where the weights alone take more, so that they are read rarely.
+INFERENCE_BLOCKS = (24, 240)
+L2_BYTES = 1 << 19
 # Samples of a pass over δ and a in ∂C/∂w, after which the sums go to memory.
 SAMPLE_PASS = 512
 # Samples that go through all layers together where all weights take at most L2_WEIGHT_BYTES, half of an L2 of 1 MiB:

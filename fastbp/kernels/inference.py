@@ -5,20 +5,45 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from fastbp.kernels.blocking import INFERENCE_BLOCK
 from fastbp.kernels.forward import forward_samples
 from fastbp.kernels.output import delta_output
 from fastbp.kernels.runtime.jit import entry, inner
 from fastbp.kernels.runtime.records import layers_at, workspace_at
-from fastbp.kernels.vectors.memory import pointer
+from fastbp.kernels.vectors.memory import lanes_in, load, load_first, pointer, zero_in
+from fastbp.kernels.vectors.simd import first_lane, lane_sum, splat
 
 
 @inner
-def output_share(ws, layers, rows, n, out, correct, t, threads):
-    """Thread t's blocks of samples forward through all layers: a^L into `out`; where the record names a loss, costs."""
-    last, s0 = layers[len(layers) - 1], t * INFERENCE_BLOCK
-    for block in range(t * INFERENCE_BLOCK, n, threads * INFERENCE_BLOCK):
-        m = min(INFERENCE_BLOCK, n - block)
+def rows_are_finite(x, index, ldx, n, m):
+    """Whether the n numbers of m rows of x are finite: x − x is 0, or else not a number."""
+    lanes, zero = lanes_in(x), splat(zero_in(x))
+    t0, t1, t2, t3 = zero, zero, zero, zero
+    whole, fours = n // lanes * lanes, n // (4 * lanes) * (4 * lanes)
+    for s in range(m):
+        a = x + index[s] * ldx
+        for j in range(0, fours, 4 * lanes):
+            t0 += load(a, j) - load(a, j)
+            t1 += load(a, j + lanes) - load(a, j + lanes)
+            t2 += load(a, j + 2 * lanes) - load(a, j + 2 * lanes)
+            t3 += load(a, j + 3 * lanes) - load(a, j + 3 * lanes)
+        for j in range(fours, whole, lanes):
+            t0 += load(a, j) - load(a, j)
+        if whole < n:
+            rest = load_first(a, whole, n - whole)
+            t1 += rest - rest
+    return first_lane(lane_sum((t0 + t1) + (t2 + t3))) == 0
+
+
+@inner
+def output_share(ws, layers, rows, n, out, correct, size, t, threads):
+    """Thread t's blocks of `size` samples through all layers: a^L into `out`, or costs; whether X is finite.
+
+    Costs it is where the record names a loss.
+    """
+    last, s0, finite = layers[len(layers) - 1], t * size, True
+    for block in range(t * size, n, threads * size):
+        m = min(size, n - block)
+        finite &= rows_are_finite(ws.x, rows + block, layers[0].ld_in, layers[0].n_in, m)
         forward_samples(ws, layers, ws.x, rows + (block - s0), 0, s0, s0 + m)
         if ws.loss != 0:
             delta_output(ws, last, rows + (block - s0), s0, s0 + m, 1.0)
@@ -29,16 +54,21 @@ def output_share(ws, layers, rows, n, out, correct, t, threads):
             for s in range(s0, s0 + m):
                 for i in range(last.n_out):
                     out[(block - s0 + s) * last.n_out + i] = ws.a[last.outputs + s * last.ld + i]
+    return finite
 
 
-def outputs(address, layer_address, n_layers, rows, out, correct, threads):
-    """a^L of the rows of the data into `out` (n * n_L,).
+def outputs(address, layer_address, n_layers, rows, out, correct, size, threads):
+    """a^L of the rows of the data into `out` (n * n_L,), by blocks of `size` samples; whether all inputs are finite.
 
     Where the record names a loss, v_s C_s into `out` (n,), and 1 into `correct` (n,) where the label is correct.
     """
+    finite = np.ones(threads, np.bool_)
     for t in prange(threads):
-        ws, layers = workspace_at(address, out), layers_at(layer_address, n_layers)
-        output_share(ws, layers, pointer(rows), len(rows), pointer(out), pointer(correct), np.int64(t), threads)
+        ws, layers, thread = workspace_at(address, out), layers_at(layer_address, n_layers), np.int64(t)
+        finite[thread] = output_share(
+            ws, layers, pointer(rows), len(rows), pointer(out), pointer(correct), size, thread, threads
+        )
+    return finite.all()
 
 
 outputs_serial = entry(outputs, "outputs_serial")

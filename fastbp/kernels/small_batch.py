@@ -14,6 +14,7 @@ import numpy as np
 
 from fastbp.kernels.blocking import NEURONS
 from fastbp.kernels.formulas import call_activation
+from fastbp.kernels.inference import rows_are_finite
 from fastbp.kernels.runtime.jit import entry, inner
 from fastbp.kernels.runtime.records import layers_at
 from fastbp.kernels.tiles.tile import (
@@ -67,7 +68,7 @@ def dot_layer(z, ldz, W, b, x, ldx, n_out, n_in, m):
 
 
 def small_batch(parameters, address, count, X, out):
-    """a^L of each row of X (m, n_0) into `out` (m, n_L); parameters W1, b1, W2, b2, ..."""
+    """a^L of each row of X (m, n_0) into `out` (m, n_L), parameters W1, b1, W2, b2, ...; whether X is finite."""
     layers, m = layers_at(address, count), out.shape[0]
     widest = 0
     for l in range(count):
@@ -85,8 +86,14 @@ def small_batch(parameters, address, count, X, out):
     for s in range(m):
         for i in range(out.shape[1]):
             out[s, i] = x[s * ldx + i]
+    first = np.zeros(m, np.int64)
+    for s in range(m):
+        first[s] = s
+    finite = rows_are_finite(pointer(X), pointer(first), layers[0].n_in, layers[0].n_in, m)
+    keep_alive(first)
     keep_alive(a)
     keep_alive(z)
+    return finite
 
 
 forward_small_batch = entry(small_batch, "small_batch")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from networks import make_network
 
 import fastbp.reference
-from fastbp import checks
+from fastbp import canonical
 from fastbp.optimizers import SGD
 
 X = np.array([[0.5, -1.0, 2.0], [1.0, 0.0, 0.25], [0.0, 3.0, -0.5], [2.0, 2.0, 1.0]])
@@ -215,12 +215,12 @@ def test_every_form_becomes_one_plain_array(form):
     labels = np.asanyarray(FORMS[form](np.array([[0, 1], [1, 0]], np.int32)))[:, 0]
     weights = np.asanyarray(FORMS[form](ONE_HOT.astype(single)))[:, 1]
     arrays = {
-        "X": checks.samples(FORMS[form](X.astype(single)), 3, single),
-        "Y": checks.targets(FORMS[form](ONE_HOT.astype(single)), (4, 2), 2, single),
-        "weights": checks.sample_weights(weights, 4, single),
+        "X": canonical.samples(FORMS[form](X.astype(single)), 3, single),
+        "Y": canonical.targets(FORMS[form](ONE_HOT.astype(single)), (4, 2), 2, single),
+        "weights": canonical.sample_weights(weights, 4, single),
     }
     if form not in ("float16", "float64", "longdouble"):
-        arrays["labels"] = checks.targets(labels, (2, 2), 2, single)
+        arrays["labels"] = canonical.targets(labels, (2, 2), 2, single)
     for name, array in arrays.items():
         assert type(array) is np.ndarray
         assert array.dtype == (np.int64 if name == "labels" else single)
@@ -287,20 +287,20 @@ def test_one_value_that_is_not_finite_is_found_wherever_it_is(size, value):
         array = np.zeros((size, 1), np.float32)
         array[place] = value
         with pytest.raises(ValueError, match=re.escape(f"X[{place}, 0] is {value}")):
-            checks.samples(array, 1, np.dtype(np.float32))
+            canonical.samples(array, 1, np.dtype(np.float32))
 
 
 def test_large_finite_values_pass():
     array = np.full((3, 2), 3e38, np.float32)
-    assert checks.samples(array, 2, np.dtype(np.float32)) is array
+    assert canonical.samples(array, 2, np.dtype(np.float32)) is array
 
 
 @given(st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.lists(st.integers(), max_size=4)))
 def test_nonsense_for_samples_and_sizes_raises_an_error_that_names_them(value):
     with pytest.raises((TypeError, ValueError), match=r"^X "):
-        checks.samples(value, 5, np.dtype(np.float32))
+        canonical.samples(value, 5, np.dtype(np.float32))
     if isinstance(value, list) and len(value) >= 2 and min(value) >= 1:
-        assert checks.layer_sizes(value) == tuple(value)
+        assert canonical.layer_sizes(value) == tuple(value)
     else:
         with pytest.raises((TypeError, ValueError), match=r"^sizes"):
-            checks.layer_sizes(value)
+            canonical.layer_sizes(value)

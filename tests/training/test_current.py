@@ -228,7 +228,7 @@ def test_read_only_parameters_predict_and_are_not_trained():
 # ------------------------------------------------------------------ several Python threads
 def test_a_thread_that_predicts_while_another_trains_gets_whole_layers():
     net, trainer = make(np.float32)
-    X, Y = make_data(net, 600)
+    X, _ = make_data(net, 600)
     errors, done = [], threading.Event()
 
     def predict():
