@@ -6,7 +6,6 @@ import platform
 from pathlib import Path
 
 import llvmlite
-import llvmlite.binding as llvm
 import numba
 import numpy as np
 
@@ -41,7 +40,12 @@ class Configuration:
     @property
     def cpu(self) -> str:
         """LLVM's name of the CPU that kernels are compiled for."""
-        return str(numba.config.CPU_NAME or llvm.get_host_cpu_name())
+        return host.CPU_NAME
+
+    @property
+    def architecture(self) -> str:
+        """LLVM's name of the instruction set: 'x86_64', 'aarch64' (which macOS calls arm64), ..."""
+        return host.ARCHITECTURE
 
     @property
     def vector_bytes(self) -> int:
@@ -49,9 +53,19 @@ class Configuration:
         return host.VECTOR_BYTES
 
     @property
+    def vector_registers(self) -> int:
+        """How many vector registers the CPU has; they bound the tiles of the kernels."""
+        return host.VECTOR_REGISTERS
+
+    @property
     def has_fma(self) -> bool:
         """Whether the CPU has an instruction for fused multiply-add."""
         return host.HAS_FMA
+
+    @property
+    def caches(self) -> dict[str, int]:
+        """Bytes of a cache line, and of the L1 data cache and the L2 cache that a core has for itself."""
+        return {"line": host.CACHE_LINE, "L1": host.L1_DATA, "L2": host.L2}
 
     @property
     def threading_layer(self) -> str:
@@ -94,9 +108,11 @@ class Configuration:
         launched = "" if threads.launched() else ", not launched yet"
         product = "fused multiply-add" if self.has_fma else "no fused multiply-add"
         versions = [f"{name} {version}" for name, version in self.versions.items()]
+        width, sizes = self.vector_bytes, self.caches
         lines = {
-            "CPU": f"{self.cpu}, {product}",
-            "vectors": f"{self.vector_bytes} bytes: {self.vector_bytes // 4} float32, {self.vector_bytes // 8} float64",
+            "CPU": f"{self.cpu} ({self.architecture}), {product}",
+            "vectors": f"{self.vector_registers} of {width} bytes: {width // 4} float32, {width // 8} float64",
+            "caches": f"L1 {sizes['L1'] >> 10} KiB, L2 {sizes['L2'] >> 10} KiB a core, lines of {sizes['line']} bytes",
             "threads": f"{self.threads} ({self.threading_layer}{launched})",
             "cache": _contents(self.cache_directory),
             "versions": ", ".join(versions[1:]),

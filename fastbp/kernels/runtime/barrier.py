@@ -12,15 +12,18 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from fastbp.kernels.runtime.host import ARM
+from fastbp.kernels.runtime.host import ARCHITECTURE, CACHE_LINE
 from fastbp.kernels.runtime.jit import inner
 
 # int64 of one thread's slot: two cache lines, because CPUs fetch them in pairs.
-_SLOT = 16
+_SLOT = 2 * CACHE_LINE // 8
 # Polls (about 15 ns each) before `all_running` gives up, and before a waiting thread yields its core. A sleeping thread
 # takes up to 50 µs to wake.
 _START_POLLS, _YIELD_POLLS = 1 << 18, 1 << 12
 _PARALLEL, _SERIAL = 1, 2
+# The instruction for a loop that waits, as LLVM's function and its arguments. AArch64's `yield` does nothing on cores
+# that run one thread; `isb` (15: the whole system) lets the pipeline run empty, as x86's pause does.
+_PAUSE = {"x86_64": ("llvm.x86.sse2.pause", ()), "aarch64": ("llvm.aarch64.isb", (15,))}
 
 
 # ------------------------------------------------------------------ one number that several threads read and write
@@ -54,14 +57,14 @@ def compare_exchange(tyctx, p, value):
 
 @intrinsic
 def pause(tyctx):
-    """Tell the core that this thread waits for another."""
+    """Tell the core that this thread waits for another; nothing on a CPU without a known instruction for it."""
 
     def codegen(context, builder, sig, args):
-        if ARM:
-            builder.asm(ir.FunctionType(ir.VoidType(), []), "yield", "", (), True)
-        else:
-            fnty = ir.FunctionType(ir.VoidType(), [])
-            builder.call(cgutils.get_or_insert_function(builder.module, fnty, "llvm.x86.sse2.pause"), [])
+        if ARCHITECTURE in _PAUSE:
+            name, numbers = _PAUSE[ARCHITECTURE]
+            fnty = ir.FunctionType(ir.VoidType(), [ir.IntType(32)] * len(numbers))
+            function = cgutils.get_or_insert_function(builder.module, fnty, name)
+            builder.call(function, [ir.IntType(32)(number) for number in numbers])
         return context.get_dummy_value()
 
     return types.void(), codegen

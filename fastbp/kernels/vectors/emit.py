@@ -12,10 +12,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils
 
-from fastbp.kernels.runtime.host import _FEATURES, HAS_FMA
-
-#: Whether p 2^n is one instruction on 64-byte vectors.
-HAS_SCALEF = bool(_FEATURES.get("avx512f"))
+from fastbp.kernels.runtime.host import HAS_FMA, HAS_SCALEF
 
 
 class Value:
