@@ -7,6 +7,7 @@ nox.options.sessions = ["tests", "lint", "types", "doctest"]
 nox.options.error_on_missing_interpreters = False
 
 PYTHONS = ["3.11", "3.12", "3.13"]
+ARM64_RUNTIME = [f"tests/runtime/test_{name}.py" for name in ("host", "barrier", "fresh_process")]
 
 
 @nox.session(python=PYTHONS)
@@ -35,6 +36,14 @@ def doctest(session):
     """The examples in docstrings, and those of the README."""
     session.install("-e", ".[test]")
     session.run("pytest", "fastbp", "tests/test_house.py")
+
+
+@nox.session
+def arm64(session):
+    """The kernels as on a 64-bit ARM machine, emulated: `nox -s arm64 -- tests/kernels -k tiles` for some of it."""
+    tests = session.posargs or ["tests/kernels", "tests/tables/test_custom.py", *ARM64_RUNTIME]
+    system = str(session.cache_dir / "arm64")
+    session.run("bash", "tests/arm64.sh", system, "-m", "pytest", *tests, external=True)
 
 
 @nox.session

@@ -7,6 +7,8 @@ from pathlib import Path
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
+# Seconds that a process may take; an emulated one takes longer.
+TIMEOUT = float(os.environ.get("FASTBP_TEST_TIMEOUT", "240"))
 
 
 def start_python(code, *, arguments=("-c",), **variables):
@@ -18,7 +20,7 @@ def start_python(code, *, arguments=("-c",), **variables):
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def output_of(process, timeout=240):
+def output_of(process, timeout=TIMEOUT):
     """Its standard output; AssertionError with its standard error where it fails."""
     with process:
         try:

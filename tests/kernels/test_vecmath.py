@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import scipy.special
 
-from fastbp.kernels.runtime.host import HAS_FMA
+from fastbp.kernels.runtime.host import ARCHITECTURE, HAS_FMA
 from fastbp.kernels.vectors.memory import lanes_in, load, pointer, store
 from fastbp.kernels.vectors.vecmath import erf, sigmoid, softplus
 
@@ -148,8 +148,9 @@ def test_error_is_within_the_documented_bound(name, dtype):
     assert error <= FUNCTIONS[name][3 if HAS_FMA else 4], f"{error} ULP at {x!r}"
 
 
+@pytest.mark.skipif(ARCHITECTURE != "x86_64", reason="every 64-bit ARM CPU has it, and this names an x86 CPU")
 def test_error_is_within_the_documented_bound_without_fma():
-    for row, (_, error, x) in report_elsewhere(True, NUMBA_CPU_NAME="nehalem", FASTBP_VECTOR_BYTES="16").items():
+    for row, (_, error, x) in report_elsewhere(True, NUMBA_CPU_NAME="nehalem", NUMBA_CPU_FEATURES="").items():
         assert error <= FUNCTIONS[row.split()[0]][4], f"{row}: {error} ULP at {x!r}"
 
 
