@@ -195,7 +195,7 @@ def define(function: Any, arity: int, codegen: Any, result: Any = lambda v: v) -
             v = _operand(args)
             return signature(result(v), *[v] * arity) if v is not None and len(args) == arity and not kws else None
 
-    infer_global(function)(Template)
+    infer_global(function, types.Function(Template))
     lower_builtin(function, *[Vec] * arity)(
         lambda context, builder, sig, args: codegen(context, builder, sig.args[0], args)
     )

@@ -225,7 +225,7 @@ def _define_number(function: Any, kernel: Any) -> None:
         key = function
         cases = [signature(types.float64, types.float64), signature(types.float32, types.float32)]  # noqa: RUF012
 
-    infer_global(function)(Template)
+    infer_global(function, types.Function(Template))
     for case in Template.cases:
         lower_builtin(function, *case.args)(lambda context, builder, sig, args: kernel(Value(builder, args[0])).value)
 
