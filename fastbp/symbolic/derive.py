@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from fastbp.activations import Activation
 from fastbp.losses import Loss
-from fastbp.symbolic.expressions import SUPPORTED, Expression, below, choice, is_truth, lift, make, node
+from fastbp.symbolic.expressions import SUPPORTED, Expression, is_truth, lift, make, node, select, topological_order
 from fastbp.symbolic.source import Formula, write
 
 
@@ -39,10 +39,14 @@ def formulas(spec: Activation | Loss) -> tuple[Formula, Formula]:
     >>> value, slope = formulas(Activation("swish", lambda z: z / (1 + np.exp(-z))))
     >>> print(value.source + slope.source, end="")
     def function(z):
-        return z * sigmoid(z)
+        t0 = sigmoid(z)
+        return z * t0
     def derivative(z, a):
         t0 = sigmoid(z)
-        return t0 + z * (t0 * (1.0 - t0))
+        t1 = 1.0 - t0
+        t2 = t0 * t1
+        t3 = z * t2
+        return t0 + t3
     """
     function: Callable[..., Any]
     parameters: tuple[str, ...]
@@ -92,7 +96,7 @@ def record(function: Callable[..., Any], title: str, parameters: tuple[str, ...]
     nodes: dict[Any, Expression] = {}
     try:
         result = lift(nodes, function(*(node(nodes, "name", value=name) for name in parameters)))
-        return choice(result, 1.0, 0.0) if is_truth(result) else result
+        return select(result, 1.0, 0.0) if is_truth(result) else result
     except Exception as error:
         raise TypeError(f"{title} must be a formula that can be recorded, met: {error}. "
                         f"A formula may use {SUPPORTED}") from error
@@ -160,9 +164,9 @@ CHAIN: dict[str, Callable[..., Any]] = {
     "np.sqrt": lambda f, x, dx: dx * (0.5 / f),
     "np.abs": lambda f, x, dx: dx * make("np.sign", x),
     "np.sign": lambda f, x, dx: 0.0,
-    "np.maximum": lambda f, x, y, dx, dy: choice(x > y, dx, dy),
-    "np.minimum": lambda f, x, y, dx, dy: choice(x <= y, dx, dy),
-    "np.where": lambda f, truth, x, y, dtruth, dx, dy: choice(truth, dx, dy),
+    "np.maximum": lambda f, x, y, dx, dy: select(x > y, dx, dy),
+    "np.minimum": lambda f, x, y, dx, dy: select(x <= y, dx, dy),
+    "np.where": lambda f, truth, x, y, dtruth, dx, dy: select(truth, dx, dy),
     "sigmoid": lambda f, x, dx: dx * (f * (1.0 - f)),
     "softplus": lambda f, x, dx: dx * make("sigmoid", x),
     "erf": lambda f, x, dx: dx * (TWO_OVER_SQRT_PI * make("np.exp", -(x * x))),
@@ -173,7 +177,7 @@ def differentiate(root: Expression, variable: Expression) -> Expression:
     """Return the derivative of `root` by the argument `variable`, by the chain rule from the arguments up."""
     zero = lift(root.nodes, 0.0)
     slope: dict[int, Expression] = {}
-    for x in below(root):
+    for x in topological_order(root):
         if x.args and not is_truth(x):
             slope[id(x)] = lift(root.nodes, CHAIN[x.op](x, *x.args, *(slope[id(y)] for y in x.args)))
         else:

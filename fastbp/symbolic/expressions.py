@@ -156,7 +156,7 @@ def make(op: str, *args: Expression) -> Expression:
             raise TypeError(f"'{op}' of numbers: only comparisons can be joined by it")
     else:
         first = args[:1] if op == "np.where" else ()  # the condition stays a truth value
-        args = first + tuple(choice(x, 1.0, 0.0) if is_truth(x) else x for x in args[len(first):])
+        args = first + tuple(select(x, 1.0, 0.0) if is_truth(x) else x for x in args[len(first):])
     if all(x.op == "constant" for x in args):
         with np.errstate(all="ignore"):
             return lift(nodes, FOLDS[op](*(bool(x.value) if op in LOGIC else x.value for x in args)))
@@ -164,7 +164,7 @@ def make(op: str, *args: Expression) -> Expression:
     return node(nodes, op, args) if simpler is None else simpler
 
 
-def choice(truth: Expression, x: Any, y: Any) -> Expression:
+def select(truth: Expression, x: Any, y: Any) -> Expression:
     """Return np.where(truth, x, y)."""
     return make("np.where", truth, lift(truth.nodes, x), lift(truth.nodes, y))
 
@@ -195,7 +195,7 @@ COMPOSED: dict[Any, Callable[..., Expression]] = {
 }
 
 
-def below(root: Expression, known: Iterable[int] = ()) -> list[Expression]:
+def topological_order(root: Expression, known: Iterable[int] = ()) -> list[Expression]:
     """List what `root` is made of, arguments first and `root` last; not what the `known` (by id) are made of."""
     reached, open_ = {id(root)}, [root]
     while open_:
@@ -207,20 +207,18 @@ def below(root: Expression, known: Iterable[int] = ()) -> list[Expression]:
 
 
 # ------------------------------------------------------------------ simplification
+# What a derivative by the chain rule is full of (terms times 0 or 1), and four forms that lose digits or overflow where
+# expm1, log1p, softplus and sigmoid do not. The rest is left to LLVM.
 def is_value(x: Expression, value: float) -> bool:
     """Whether x is the constant `value`."""
     return x.op == "constant" and bool(x.value == value)
 
 
 def _add(x: Expression, y: Expression) -> Expression | None:
-    if x.op == "constant" or (x.op == "neg" and y.op != "neg"):
-        return y - x.args[0] if x.op == "neg" else y + x
+    if x.op == "constant":
+        return y + x  # constants come second, where the other rules look for them
     if is_value(y, 0.0):
         return x
-    if y.op == "neg":
-        return x - y.args[0]
-    if y.op == "constant" and x.op == "+" and x.args[1].op == "constant":
-        return x.args[0] + (x.args[1] + y)
     if is_value(y, -1.0) and x.op == "np.exp":
         return make("np.expm1", *x.args)  # keeps its digits near 0
     if x.op == "np.maximum" and is_value(x.args[1], 0.0) and y is make("softplus", -abs(x.args[0])):
@@ -231,36 +229,23 @@ def _add(x: Expression, y: Expression) -> Expression | None:
 def _subtract(x: Expression, y: Expression) -> Expression | None:
     if y.op == "constant":
         return x + (-y)
-    if y.op == "neg":
-        return x + y.args[0]
-    if is_value(x, 0.0):
-        return -y
-    return lift(x.nodes, 0.0) if x is y else None
+    return -y if is_value(x, 0.0) else None
 
 
 def _multiply(x: Expression, y: Expression) -> Expression | None:
-    if y.op == "constant":
-        return y * x
-    if x.op == "constant":
-        if x.value in (0.0, 1.0, -1.0):
-            return x if x.value == 0.0 else y if x.value == 1.0 else -y
-        if y.op == "*" and y.args[0].op == "constant":
-            return (x * y.args[0]) * y.args[1]
     for one, other in ((x, y), (y, x)):
-        if one.op == "neg":
-            return (-other) * one.args[0] if other.op == "constant" else -(one.args[0] * other)
+        if is_value(one, 0.0):
+            return one
+        if is_value(one, 1.0):
+            return other
         if one.op == "np.where" and is_value(one.args[1], 1.0) and is_value(one.args[2], 0.0):
-            return choice(one.args[0], other, 0.0)
+            return select(one.args[0], other, 0.0)
     return None
 
 
 def _divide(x: Expression, y: Expression) -> Expression | None:
     if is_value(y, 1.0) or is_value(x, 0.0):
         return x
-    if x is y:
-        return lift(x.nodes, 1.0)
-    if x.op == "neg" or y.op == "neg":
-        return -(x.args[0] / y) if x.op == "neg" else -(x / y.args[0])
     if y.op == "+" and is_value(y.args[1], 1.0) and y.args[0].op == "np.exp":
         # 1 / (1 + exp(u)) overflows in its derivative, sigmoid(-u) does not
         e, = y.args[:1]
@@ -274,13 +259,7 @@ def _divide(x: Expression, y: Expression) -> Expression | None:
 
 
 def _negate(x: Expression) -> Expression | None:
-    if x.op == "neg":
-        return x.args[0]
-    if x.op == "-":
-        return x.args[1] - x.args[0]
-    if x.op == "*" and x.args[0].op == "constant":
-        return (-x.args[0]) * x.args[1]
-    return None
+    return x.args[0] if x.op == "neg" else None
 
 
 def _log(x: Expression) -> Expression | None:
@@ -302,12 +281,12 @@ def _where(truth: Expression, x: Expression, y: Expression) -> Expression | None
     if x is y:
         return x
     if truth.op == "not":
-        return choice(truth.args[0], y, x)
+        return select(truth.args[0], y, x)
     if truth.op in LOGIC:
         one, other = truth.args
-        inner = choice(other, x, y)
-        return choice(one, inner, y) if truth.op == "and" else choice(one, x, inner)
-    return None if is_truth(truth) else choice(make("!=", truth, lift(truth.nodes, 0.0)), x, y)
+        inner = select(other, x, y)
+        return select(one, inner, y) if truth.op == "and" else select(one, x, inner)
+    return None if is_truth(truth) else select(make("!=", truth, lift(truth.nodes, 0.0)), x, y)
 
 
 SIMPLIFY: dict[str, Callable[..., Expression | None]] = {

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastbp.symbolic.expressions import COMPARISONS, FUNCTIONS, Expression, below, is_truth, is_value
+from fastbp.symbolic.expressions import ARITHMETIC, COMPARISONS, FUNCTIONS, Expression, is_value, topological_order
 
 
 # ------------------------------------------------------------------ the formulas of a row
@@ -45,53 +45,36 @@ def _compile(source: str) -> Callable[..., Any]:
 
 
 # ------------------------------------------------------------------ Python source
-# how tightly an operation holds together
-INFIX = {"+": 2, "-": 2, "*": 3, "/": 3} | dict.fromkeys(COMPARISONS, 1)
-NEGATIVE, CALL, NAME = 3, 4, 5
-LONGEST = 80  # characters; what is longer gets a name
-
-
 def write(name: str, parameters: tuple[str, ...], root: Expression, known: dict[int, str] | None = None) -> str:
-    """Return the Python function that computes `root` in straight lines; `known` names expressions by id."""
-    known = known or {}
-    order = below(root, known)
-    uses: dict[int, int] = {}
-    for x in order:
-        for y in x.args if id(x) not in known else ():
-            uses[id(y)] = uses.get(id(y), 0) + 1
+    """Return the Python function that computes `root`, one assignment for each operation.
+
+    `known` names expressions, by id, whose values the function is given.
+    """
+    texts: dict[int, str] = dict(known or {})
     lines: list[str] = []
-    texts: dict[int, tuple[str, int]] = {}
-    for x in order:
-        text, rank = (known[id(x)], NAME) if id(x) in known else _text(x, texts, parameters[0])
-        shared = uses.get(id(x), 0) > 1 or len(text) > LONGEST
-        if x is not root and x.args and rank < NAME and not is_truth(x) and shared:
-            lines.append(f"t{len(lines)} = {text}")
-            text, rank = f"t{len(lines) - 1}", NAME
-        texts[id(x)] = text, rank
-    result = texts[id(root)][0]
-    if root.op == "constant":
-        result = f"{result} + 0.0 * {parameters[0]}"
+    for x in topological_order(root, texts):
+        if id(x) in texts:
+            continue
+        texts[id(x)] = _text(x, [texts[id(y)] for y in x.args], parameters[0])
+        if x.args and x is not root:
+            lines.append(f"t{len(lines)} = {texts[id(x)]}")
+            texts[id(x)] = f"t{len(lines) - 1}"
+    # a constant alone has neither the shape nor the dtype of the arguments
+    result = f"{texts[id(root)]} + 0.0 * {parameters[0]}" if root.op == "constant" else texts[id(root)]
     return "\n    ".join([f"def {name}({', '.join(parameters)}):", *lines, f"return {result}\n"])
 
 
-def _text(x: Expression, texts: dict[int, tuple[str, int]], argument: str) -> tuple[str, int]:
-    """Return the source of x from that of its arguments, and how tightly it holds together."""
+def _text(x: Expression, args: list[str], parameter: str) -> str:
+    """Return the source of x from that of its arguments: names and constants."""
     if x.op == "name":
-        return x.value, NAME
+        return str(x.value)
     if x.op == "constant":
-        text = repr(x.value) if np.isfinite(x.value) else f"np.{abs(x.value)}" if x.value > 0 else f"-np.{abs(x.value)}"
-        return text, NEGATIVE if text.startswith("-") else NAME
-    args = [texts[id(y)] for y in x.args]
-    if x.op in INFIX:
-        rank = INFIX[x.op]
-        left, right = (f"({text})" if r < rank + side else text for side, (text, r) in enumerate(args))
-        if x.op == "+" and right.startswith("-"):  # a negative constant
-            return f"{left} - {right[1:]}", rank
-        return f"{left} {x.op} {right}", rank
+        return repr(x.value) if np.isfinite(x.value) else f"{'-' if x.value < 0 else ''}np.{abs(x.value)}"
     if x.op == "neg":
-        text, rank = args[0]
-        return f"-{text if rank >= NEGATIVE else f'({text})'}", NEGATIVE
-    inner = [text for text, _ in args]
+        return f"-{args[0]}"
+    if x.op in ARITHMETIC or x.op in COMPARISONS:
+        return f"{args[0]} {x.op} {args[1]}"
     if x.op == "np.where" and all(y.op == "constant" for y in x.args[1:]):
-        inner[2] = f"0.0 * {argument}" if is_value(x.args[2], 0.0) else f"{inner[2]} + 0.0 * {argument}"
-    return f"{x.op}({', '.join(inner)})", CALL
+        # np.where of two constants would be an array of float64
+        args[2] = f"0.0 * {parameter}" if is_value(x.args[2], 0.0) else f"{args[2]} + 0.0 * {parameter}"
+    return f"{x.op}({', '.join(args)})"
