@@ -7,31 +7,42 @@ from pathlib import Path
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
-# Seconds that a process may take; an emulated one takes longer.
-TIMEOUT = float(os.environ.get("FASTBP_TEST_TIMEOUT", "240"))
+# The package, and the modules of the tests: those of test_threads import test_threads again.
+_MODULES = [ROOT, TESTS, *(TESTS / name for name in ("io", "kernels", "project", "runtime", "tables", "training"))]
+_DEFAULTS = {
+    # One BLAS thread: two that wait for each other on a busy machine take a hundred times as long.
+    "OPENBLAS_NUM_THREADS": "1",
+    "PYTHONIOENCODING": "utf-8",
+}
 
 
-def start_python(code, *, arguments=("-c",), **variables):
-    """A fresh interpreter that can import what lies beside the tests; a variable that is None is unset."""
-    path = os.pathsep.join(part for part in (str(TESTS), str(TESTS / "kernels"), os.environ.get("PYTHONPATH")) if part)
-    environment = {name: str(value) for name, value in ({"PYTHONPATH": path} | variables).items() if value is not None}
-    inherited = {name: value for name, value in os.environ.items() if name not in variables}
-    return subprocess.Popen([sys.executable, *arguments, code], env=inherited | environment, text=True,
+def start_python(*command, cwd=None, **variables):
+    """Start a fresh interpreter with the arguments `command` and these environment variables; None unsets one."""
+    path = os.pathsep.join([*map(str, _MODULES), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = os.environ | {"PYTHONPATH": path} | _DEFAULTS | variables
+    return subprocess.Popen([sys.executable, *map(str, command)], cwd=cwd, text=True, encoding="utf-8",
+                            env={name: str(value) for name, value in environment.items() if value is not None},
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def output_of(process, timeout=TIMEOUT):
-    """Its standard output; AssertionError with its standard error where it fails."""
+def ended(process, timeout=300):
+    """Wait for the end of a process; return its exit code, standard output and standard error."""
     with process:
         try:
             out, err = process.communicate(timeout=timeout)
         except BaseException:
             process.kill()
             raise
-    assert process.returncode == 0, f"exit code {process.returncode}\n{err}"
+    return process.returncode, out, err
+
+
+def output_of(process, timeout=300):
+    """Wait for the end of a process that must not fail; return its standard output."""
+    code, out, err = ended(process, timeout)
+    assert code == 0, f"exit code {code}\n{err}"
     return out
 
 
-def run_python(code, **variables):
-    """Standard output of a fresh interpreter, as for `start_python`."""
-    return output_of(start_python(code, **variables))
+def run_python(code, *arguments, cwd=None, **variables):
+    """Return the standard output of a fresh interpreter that runs `code`, as for `start_python`."""
+    return output_of(start_python("-c", code, *arguments, cwd=cwd, **variables))

@@ -4,8 +4,6 @@ import json
 import os
 import signal
 import stat
-import subprocess
-import sys
 import threading
 
 import numpy as np
@@ -13,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import make_data, make_network, make_samples, make_trainer
-from processes import ROOT
+from processes import start_python
 
 import fastbp
 from fastbp import reference
@@ -232,7 +230,7 @@ def test_a_header_that_departs_from_the_format_is_refused(path, change, message)
         (b'{"x": ' + b"9" * 100_000 + b"}", None, "integer string conversion"),
         (b"\x80\x04\x95", None, "codec can't decode"),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:30],
 )
 def test_text_that_is_no_header_is_refused(path, text, length, message):
     write_raw(path, text, b"", length)
@@ -366,9 +364,8 @@ while True:
     trainer.save(sys.argv[1])
 """
     for delay in np.random.default_rng(0).uniform(0.0, 0.05, 5):
-        with subprocess.Popen([sys.executable, "-c", code, path], stdout=subprocess.PIPE,
-                              env={**os.environ, "PYTHONPATH": str(ROOT)}) as process:
-            assert process.stdout.readline() == b"ready\n"
+        with start_python("-c", code, path) as process:
+            assert process.stdout.readline() == "ready\n"
             threading.Event().wait(delay)
             process.send_signal(signal.SIGKILL)
         assert reference.Trainer.load(path).network.sizes == (50, 50, 2)

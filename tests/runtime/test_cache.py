@@ -127,6 +127,7 @@ def flipped(whole):
         yield whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [cut, flipped])
 def test_a_damaged_file_is_a_miss_wherever_it_is_damaged(place, damage):
     kernel = make_double()
@@ -241,27 +242,30 @@ def test_a_full_disk_costs_a_warning_and_leaves_nothing_behind(place, monkeypatc
 # ------------------------------------------------------------------ other builds
 def key_of(package, **variables):
     code = "import fastbp.kernels.runtime.cache as c; print(c.__file__, c.build_key())"
-    file, key = run_python(code, arguments=("-P", "-c"), PYTHONPATH=package.parent, **variables).split()
+    file, key = output_of(start_python("-P", "-c", code, PYTHONPATH=package.parent, **variables)).split()
     assert file.startswith(str(package))
     return key
 
 
+@pytest.mark.slow
 def test_an_edit_of_any_source_is_another_build(tmp_path):
     package = tmp_path / "fastbp"
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
     keys = [key_of(package)]
-    for name in ("kernels/tile.py", "activations.py"):
+    for name in ("kernels/tiles/tile.py", "activations.py"):
         with (package / name).open("a") as file:
             file.write("# edited\n")
         keys.append(key_of(package))
     assert len(set(keys)) == 3
 
 
+@pytest.mark.slow
 def test_another_cpu_or_width_is_another_build():
     builds = ({}, {"FASTBP_VECTOR_BYTES": 16}, {"NUMBA_CPU_NAME": "nehalem"})
     assert len({key_of(PACKAGE, **variables) for variables in builds}) == 3
 
 
+@pytest.mark.slow
 def test_from_a_zip_file_the_build_has_a_key_of_its_sources(tmp_path):
     packages = []
     for edited in (False, True):
@@ -276,13 +280,14 @@ def test_from_a_zip_file_the_build_has_a_key_of_its_sources(tmp_path):
 # ------------------------------------------------------------------ several processes
 COLD = """
 from test_cache import make_double
-from fastbp.kernels import cache
+from fastbp.kernels.runtime import cache
 print(*(make_double()(value) for value in (1.5, 2, 2j)), cache.directory().parent)
 """
 
 
+@pytest.mark.slow
 def test_four_processes_that_start_cold_together_agree(place):
-    processes = [start_python(COLD) for _ in range(4)]
+    processes = [start_python("-c", COLD) for _ in range(4)]
     outputs = {output_of(process) for process in processes}
     assert outputs == {f"3.0 4 4j {place}\n"}
     assert len(kernels(place)) == 3

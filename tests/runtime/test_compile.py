@@ -5,6 +5,8 @@ import json
 import pytest
 from processes import run_python
 
+pytestmark = pytest.mark.slow
+
 # A fresh process with an empty cache; three threads start cold together. Counts are of functions that Numba compiles.
 PROCESS = """
 import importlib, json, pkgutil

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from processes import run_python
+from processes import output_of, run_python, start_python
 
 import fastbp
 from fastbp.__main__ import main
@@ -94,8 +94,9 @@ print(len(compiled.buffer))
 """
 
 
+@pytest.mark.slow
 def test_after_warmup_a_process_compiles_nothing():
-    run_python("warmup", arguments=("-m", "fastbp"))
+    output_of(start_python("-m", "fastbp", "warmup"))
     assert run_python(AFTER_WARMUP).split() == ["0"]
 
 

@@ -70,6 +70,7 @@ for row in ROWS:
 """
 
 
+@pytest.mark.slow
 def test_three_and_four_threads_give_the_bits_of_one(parallel):
     found = run_python(FOUR, NUMBA_NUM_THREADS=4, OMP_WAIT_POLICY="passive").splitlines()
     assert len(found) == len(ROWS)
@@ -106,6 +107,7 @@ except FloatingPointError:
 """
 
 
+@pytest.mark.slow
 def test_numbas_count_of_threads_is_as_before_after_an_error_too():
     assert run_python(COUNTS, NUMBA_NUM_THREADS=4, OMP_WAIT_POLICY="passive").split() == ["diverged", "4", "False"]
 
@@ -160,6 +162,7 @@ print(concurrent() == lone, numba.threading_layer())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", ["omp", "workqueue"])
 def test_concurrent_fits_do_not_abort_on(layer):
     if layer == "omp" and sys.platform == "darwin":
@@ -209,6 +212,7 @@ print(trained(ROWS[0], None), threads.count(), in_child(child), trained(ROWS[0],
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(multiprocessing, "Process") or sys.platform == "win32", reason="there is no fork")
 def test_forked_children_train_on_one_thread_with_the_same_bits():
     before, threads, inside, threads_inside, grandchild, after = run_python(FORK, NUMBA_NUM_THREADS=2).split()
@@ -216,6 +220,7 @@ def test_forked_children_train_on_one_thread_with_the_same_bits():
     assert before == inside == grandchild == after == trained(ROWS[0], threads=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", sorted({"spawn", "forkserver"} & set(multiprocessing.get_all_start_methods())))
 def test_other_processes_train_with_the_same_bits(method):
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(method)) as pool:

@@ -1,12 +1,11 @@
 """Data that comes in batches or lies in a file: the same updates, at fixed memory."""
 
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 from networks import make_data, make_network, make_samples, make_trainer, relative_error
-from processes import ROOT
+from processes import run_python
 
 
 class Loader:
@@ -137,6 +136,7 @@ def test_a_memmap_trains_as_an_array(implementation, tmp_path):
     assert np.array_equal(results[0], results[1])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("kind", ["memmap", "batches"])
 @pytest.mark.parametrize("module", ["fastbp", "fastbp.reference"])
@@ -162,7 +162,4 @@ before = own_memory()
 trainer.fit(*([X, Y] if sys.argv[2] == "memmap" else [Loader()]))
 print(own_memory() - before)
 """
-    done = subprocess.run([sys.executable, "-c", code, module, kind], cwd=tmp_path, env={"PYTHONPATH": str(ROOT),
-                          "OPENBLAS_NUM_THREADS": "1", "HOME": str(tmp_path.parent), "PATH": ""},
-                          capture_output=True, text=True, check=True)
-    assert float(done.stdout) < 20.0  # MiB; the data have 76
+    assert float(run_python(code, module, kind, cwd=tmp_path)) < 20.0  # MiB; the data have 76
