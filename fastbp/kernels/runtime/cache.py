@@ -27,9 +27,8 @@ import llvmlite
 import llvmlite.binding as llvm
 import numba
 import numpy as np
-from numba.core.caching import NullCache
-from numba.core.compiler import CompileResult
-from numba.core.serialize import dumps
+
+from fastbp.kernels.runtime.numba_private import UNKEPT, usable
 
 _DIGEST = hashlib.sha256().digest_size
 
@@ -103,6 +102,8 @@ def build_key() -> str:
 @functools.cache
 def directory() -> Path | None:
     """The directory compiled kernels are kept in, made on first use; None where no private place can be written."""
+    if not usable(UNKEPT):
+        return None
     reasons = []
     for base in _candidates():
         path = base / build_key()
@@ -124,8 +125,8 @@ def _warn(message: str) -> None:
 
 
 # ------------------------------------------------------------------ one function's files
-class KernelCache(NullCache):
-    """The disk cache of one function, in the form Numba's dispatchers and C callbacks expect.
+class KernelCache:
+    """The disk cache of one function, with the methods that Numba's dispatchers and C callbacks call.
 
     Parameters
     ----------
@@ -144,10 +145,15 @@ class KernelCache(NullCache):
 
     def _file(self, sig: Any, codegen: Any) -> Path | None:
         place = directory()
+        if place is None:
+            return None
         key = hashlib.sha256(repr((str(sig), codegen.magic_tuple())).encode()).hexdigest()[:16]
-        return place / f"{self._name}-{key}.kernel" if place else None
+        return place / f"{self._name}-{key}.kernel"
 
-    def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
+    def flush(self) -> None:
+        """Forget nothing: what a file holds depends on its name alone."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The compiled function for signature `sig`, None when there is none or it cannot be read whole."""
         target_context.refresh()
         file = self._file(sig, target_context.codegen())
@@ -157,6 +163,8 @@ class KernelCache(NullCache):
             data = file.read_bytes()
             if hashlib.sha256(data[_DIGEST:]).digest() != data[:_DIGEST]:
                 raise ValueError("damaged")
+            from numba.core.compiler import CompileResult
+
             return CompileResult._rebuild(target_context, *pickle.loads(data[_DIGEST:]))
         except FileNotFoundError:
             return None
@@ -164,11 +172,13 @@ class KernelCache(NullCache):
             _warn(f"compiled kernel {file.name} in {file.parent} is not usable ({error!r}) and is compiled again")
             return None
 
-    def save_overload(self, sig: Any, data: CompileResult) -> None:
+    def save_overload(self, sig: Any, data: Any) -> None:
         """Keep the compiled function; a place that cannot be written costs a warning, not the run."""
         file = self._file(sig, data.codegen)
         if file is None or data.library.has_dynamic_globals:
             return
+        from numba.core.serialize import dumps
+
         body = dumps(data._reduce())
         try:
             handle, name = tempfile.mkstemp(dir=file.parent, prefix=file.name)

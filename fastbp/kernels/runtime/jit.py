@@ -12,16 +12,18 @@ from typing import Any
 
 import numba
 from numba import njit
-from numba.core import sigutils
-from numba.core.ccallback import CFunc
 
 from fastbp.kernels.runtime import cache
-from fastbp.kernels.runtime.linking import LinkedCompiler
+from fastbp.kernels.runtime.numba_private import COLLECTED, UNKEPT, UNLINKED, usable
 
 # error_model="numpy": a division by zero gives inf instead of a branch to an exception.
 # No fastmath: every kernel names its fused multiply-adds itself, so that serial and parallel builds give the same bits.
 FLAGS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "boundscheck": False}
-INNER: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": LinkedCompiler}
+INNER: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+if usable(UNLINKED):
+    from fastbp.kernels.runtime.linking import LinkedCompiler
+
+    INNER["pipeline_class"] = LinkedCompiler
 
 
 def inner(function: Callable[..., Any]) -> Any:
@@ -42,7 +44,9 @@ def entry(function: Callable[..., Any], name: str, parallel: bool = False) -> An
     dispatcher = njit(**FLAGS, no_cfunc_wrapper=True, parallel=parallel)(function)
     if numba.config.DISABLE_JIT:
         return dispatcher
-    dispatcher._cache = cache.KernelCache(name)
+    _keep(dispatcher, name)
+    if not usable(COLLECTED):
+        return dispatcher
     compile_for_args = dispatcher._compile_for_args
 
     def compile_without_garbage(*arguments: Any, **keywords: Any) -> Any:
@@ -57,8 +61,14 @@ def textbook(function: Callable[..., Any]) -> Any:
     """Compile a loop of the equations as it stands: w * a + z in one rounding where the CPU has it, as tiles do it."""
     dispatcher = njit(**FLAGS, parallel=True, fastmath={"contract"})(function)
     if not numba.config.DISABLE_JIT:
-        dispatcher._cache = cache.KernelCache(f"loops-{function.__name__}")
+        _keep(dispatcher, f"loops-{function.__name__}")
     return dispatcher
+
+
+def _keep(compiled: Any, name: str) -> None:
+    """Let Numba look for machine code, and keep it, in the cache."""
+    if usable(UNKEPT, compiled):
+        compiled._cache = cache.KernelCache(name)
 
 
 def callback(function: Callable[..., Any], signature: Any, name: str | None) -> Any:
@@ -67,15 +77,14 @@ def callback(function: Callable[..., Any], signature: Any, name: str | None) -> 
     `name` tells it from all others made of the same Python function; it is part of the cache file's name. What has none
     is not kept on disk.
     """
-    compiled = CFunc(
-        function,
-        sigutils.normalize_signature(signature),
-        locals={},
-        options={"error_model": FLAGS["error_model"], "boundscheck": FLAGS["boundscheck"]},
-    )
-    if name is not None:
-        compiled._cache = cache.KernelCache(name)
+    options = {"error_model": FLAGS["error_model"], "boundscheck": FLAGS["boundscheck"]}
     with _garbage_kept():
+        if name is None or not usable(UNKEPT):
+            return numba.cfunc(signature, **options)(function)
+        from numba.core.ccallback import CFunc
+
+        compiled = CFunc(function, (signature.args, signature.return_type), locals={}, options=options)
+        _keep(compiled, name)
         compiled.compile()
     return compiled
 

@@ -14,6 +14,8 @@ from numba import _dynfunc
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 
+from fastbp.kernels.runtime.numba_private import UNLINKED, usable
+
 
 class LinkedLibrary(JITCodeLibrary):
     """The code of one inner function; the library of the entry that takes it in optimises and emits it."""
@@ -66,7 +68,13 @@ class LinkedCompiler(Compiler):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
+        if not usable(UNLINKED, self) or not usable(UNLINKED, self.state):
+            return
         if self.state.library is None:
-            self.state.library = LinkedLibrary(self.state.targetctx.codegen(), f"fastbp.{self.state.args}"[:80])
-            self.state.library.enable_object_caching()
+            codegen = self.state.targetctx.codegen()
+            library = LinkedLibrary(codegen, f"fastbp.{self.state.args}"[:80])
+            if not usable(UNLINKED, codegen, library):
+                return
+            library.enable_object_caching()
+            self.state.library = library
         self.state.targetctx.get_executable = _not_executable

@@ -13,7 +13,8 @@ from importlib import import_module
 from statistics import median
 
 import numba
-from numba.np.ufunc import parallel
+
+from fastbp.kernels.runtime.numba_private import UNNAMED, usable
 
 # Below this much work a step is done before a second core has its cache lines: 784-30-10 at batch 10 (0.96 MFLOP) takes
 # 9.6 µs on one thread and 10.3 on two, 8-64-64-4 at batch 64 (1.8 MFLOP) 20.5 and 14.5 (Zen 4).
@@ -63,7 +64,11 @@ if not _CHOSEN:
 
 def launched() -> bool:
     """Whether a threading layer runs in this process."""
-    return bool(parallel._is_initialized)
+    try:
+        numba.threading_layer()
+    except ValueError:
+        return False
+    return True
 
 
 def layer() -> str:
@@ -72,6 +77,8 @@ def layer() -> str:
         return str(numba.threading_layer())
     if numba.config.THREADING_LAYER != "default":
         return str(numba.config.THREADING_LAYER)
+    if not usable(UNNAMED):
+        return "not known yet"
     return next(name for name in numba.config.THREADING_LAYER_PRIORITY if _loads(name))
 
 
