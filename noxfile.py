@@ -1,4 +1,6 @@
-"""Sessions of nox: `nox` runs tests, lint, types and doctest; `asv` checks the benchmarks, `asv_...` run them."""
+"""Sessions of nox: `nox` runs tests, lint, types and doctest; the others run by name, as `nox -s lowest`."""
+
+from pathlib import Path
 
 import nox
 
@@ -15,6 +17,26 @@ def tests(session):
     """The whole suite, as `pytest` runs it."""
     session.install("-e", ".[test]")
     session.run("pytest", *session.posargs)
+
+
+@nox.session(python=PYTHONS[0])
+def lowest(session):
+    """The whole suite with the lowest release of each package that pyproject.toml allows."""
+    project = nox.project.load_toml("pyproject.toml")["project"]
+    bounds = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    constraints = Path(session.create_tmp()) / "lowest.txt"
+    constraints.write_text("\n".join(bound.replace(">=", "==") for bound in bounds) + "\n")
+    session.install("-e", ".[test]", "--constraint", str(constraints))
+    versions_and_tests(session)
+
+
+@nox.session(python=PYTHONS[-1])
+def newest(session):
+    """The whole suite with the newest release of each package, Numba's and NumPy's release candidates among them."""
+    session.install("-e", ".[test]", "--upgrade", "--upgrade-strategy", "eager")
+    # Alone, so that --pre reaches them and what they need, and no other package.
+    session.install("--pre", "--upgrade", "numba", "numpy")
+    versions_and_tests(session)
 
 
 @nox.session
@@ -35,7 +57,7 @@ def types(session):
 def doctest(session):
     """The examples in docstrings, and those of the README."""
     session.install("-e", ".[test]")
-    session.run("pytest", "fastbp", "tests/test_house.py")
+    session.run("pytest", "fastbp", "tests/project/test_readme.py", "tests/project/test_layout.py")
 
 
 @nox.session
@@ -100,6 +122,12 @@ def asv_dashboard(session):
     """The published dashboard in a headless browser: each graph must show at least three commits."""
     session.install("selenium")
     session.run("python", "asv_benchmarks/dashboard.py", *session.posargs)
+
+
+def versions_and_tests(session):
+    """Say which packages are tested, and test."""
+    session.run("python", "-m", "pip", "list")
+    session.run("pytest", *session.posargs)
 
 
 def asv_command(session, *arguments):
