@@ -72,7 +72,8 @@ def processes():
     """All builds at once: each compiles for itself."""
     code = "import json, test_builds; print(json.dumps(test_builds.everything()))"
     named = [name for name in BUILDS if X86 or name.endswith("bytes")]
-    started = {name: start_python("-c", code, NUMBA_NUM_THREADS=3, **BUILDS[name][0]) for name in named}
+    threads = {"NUMBA_NUM_THREADS": 3, "OMP_WAIT_POLICY": "passive"}
+    started = {name: start_python("-c", code, **threads, **BUILDS[name][0]) for name in named}
     yield started
     for process in started.values():
         process.kill()
