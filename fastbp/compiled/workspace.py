@@ -18,7 +18,7 @@ from fastbp.activations import Activation
 from fastbp.base.network import BaseNetwork, Targets
 from fastbp.canonical import FloatArray
 from fastbp.compiled.formulas import activation_address
-from fastbp.kernels.blocking import INFERENCE_BLOCKS, L2_BYTES, L2_SAMPLES, L2_WEIGHT_BYTES
+from fastbp.kernels.blocking import INFERENCE_BLOCKS, L2_SAMPLES, L2_WEIGHT_BYTES
 from fastbp.kernels.gradient import scratch_size
 from fastbp.kernels.runtime.barrier import arrivals_size
 from fastbp.kernels.runtime.records import LAYER, WORKSPACE
@@ -143,10 +143,10 @@ class Plan:
     def inference_block(self) -> int:
         """How many samples go forward together where nothing is trained."""
         low, high = INFERENCE_BLOCKS
-        if self.n_panels * self.dtype.itemsize > L2_BYTES // 2:
+        if self.n_panels * self.dtype.itemsize > L2_WEIGHT_BYTES:
             return high
         sample: int = (self.sizes[0] + self.n_row) * self.dtype.itemsize
-        return min(high, max(low, L2_BYTES // 2 // sample // low * low))
+        return min(high, max(low, L2_WEIGHT_BYTES // sample // low * low))
 
     def layers_for(self, n_samples: int) -> NDArray[Any]:
         """The layer records for buffers of `n_samples`."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from fastbp.kernels.runtime.host import VECTOR_REGISTERS
+from fastbp.kernels.runtime.host import L2, VECTOR_BYTES, VECTOR_REGISTERS
+
+# 64-byte vectors on a CPU without them are pairs of its own; tiles and panels keep the shapes made for such vectors.
+_MANY = VECTOR_REGISTERS == 32 or VECTOR_BYTES == 64
 
 # ------------------------------------------------------------------ register tiles
 # Rows (samples) of the product's tile, two vectors wide: 10 x 2 sums, a row of two vectors and a broadcast fill 23 of
 # 32 registers, 6 x 2 fill 15 of 16. With 32 registers heights 6 to 12 reach 97 % of the FMA limit, 4 reaches 85 %, 14
 # spills (92 %): the last rows are divided such that no short tile is left over.
-MR_MAX, MR, MR_MIN = (10, 8, 6) if VECTOR_REGISTERS == 32 else (6, 6, 4)
+MR_MAX, MR, MR_MIN = (10, 8, 6) if _MANY else (6, 6, 4)
 # Inputs j and vectors of outputs i of a gradient tile. With 32 registers 16 x 1: 16 sums, a vector of δ and a broadcast
 # of a take 18 of them; half the height at twice the width is as fast, but the tile is transposed when it is stored and
 # should be square. With 16 registers 6 x 2: 12 sums, 8 loads for 12 multiply-adds, where 8 x 1 takes 9 for 8 and has
 # only 8 sums in flight. The last tile of a block is GRAD_MR_LOW high where that is enough. A thread's share is whole
 # units: tiles, and squares of both dtypes to transpose.
-GRAD_MR, GRAD_VECTORS, GRAD_MR_LOW, GRAD_UNIT = (16, 1, 8, 16) if VECTOR_REGISTERS == 32 else (6, 2, 4, 24)
+GRAD_MR, GRAD_VECTORS, GRAD_MR_LOW, GRAD_UNIT = (16, 1, 8, 16) if _MANY else (6, 2, 4, 24)
 # Outputs up to which a layer is skinny: rows of its gradient's tile.
 SKINNY = 4
 # Neurons whose rows of W meet up to three samples where the weights are not packed: 12 sums, 7 loads for 12
@@ -28,25 +31,24 @@ SMALL_BATCH, DIRECT_BATCH, DIRECT_BYTES = 32, 48, 1 << 20
 # Samples that go forward together where nothing is trained: so many that inputs and activations take half of the L2
 # cache, within these bounds; as many as the upper one where the weights alone take more, so that they are read rarely.
 INFERENCE_BLOCKS = (24, 240)
-L2_BYTES = 1 << 19
 # Samples of a pass over δ and a in ∂C/∂w, after which the sums go to memory.
 SAMPLE_PASS = 512
-# Samples that go through all layers together where all weights take at most L2_WEIGHT_BYTES, half of an L2 of 1 MiB:
-# their a and δ fit beside them.
-L2_WEIGHT_BYTES, L2_SAMPLES = 1 << 19, 64
+# Samples that go through all layers together where all weights take at most half of the L2 cache: their a and δ fit
+# beside them.
+L2_WEIGHT_BYTES, L2_SAMPLES = L2 // 2, 64
 
 # ------------------------------------------------------------------ weights
 # Inputs j of which an optimizer's formula gets a panel at a time: w, g and each state of 4 KiB (1.5 KiB with 16
 # registers), in L1.
-UPDATE_ROWS = 32 if VECTOR_REGISTERS == 32 else 24
+UPDATE_ROWS = 32 if _MANY else 24
 # Inputs of a layer that are copied together for its gradient, in units of so many, where inputs and δ of a minibatch
 # are more bytes than COPY_BYTES. With 16 registers these are the 64 pages of the first-level TLB: beyond them each
 # sample costs a miss. Share of the FMA limit with and without copies (Zen 3): 84, 74 % (128 samples of 784-256), 88,
 # 60 % (512 of 2048-2048), but 67, 72 % (32 of 784-128) and 71, 84 % (64 of 64-64). With 32 registers all vectors of i
 # pass over the copy of 128 KiB: 47.0 → 39.4 ms with the next tile prefetched (512 samples of 2048-2048, Zen 4).
-COPY_COLUMNS, COPY_UNIT, COPY_BYTES = (64, 16, 1 << 19) if VECTOR_REGISTERS == 32 else (24, 24, 1 << 18)
+COPY_COLUMNS, COPY_UNIT, COPY_BYTES = (64, 16, 1 << 19) if _MANY else (24, 24, 1 << 18)
 # Samples and outputs for which a copy is read often enough.
-COPY_SAMPLES, COPY_OUTPUTS = (1, 1) if VECTOR_REGISTERS == 32 else (24, 32)
+COPY_SAMPLES, COPY_OUTPUTS = (1, 1) if _MANY else (24, 32)
 # Numbers of the gradient whose squares are summed in the network's dtype before they go to a float64 sum: float32 holds
 # the sum of so many squares to 1e-5.
 NORM_PART = 4096

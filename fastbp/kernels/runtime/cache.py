@@ -28,6 +28,7 @@ import llvmlite.binding as llvm
 import numba
 import numpy as np
 
+from fastbp.kernels.runtime import host
 from fastbp.kernels.runtime.numba_private import UNKEPT, usable
 
 _DIGEST = hashlib.sha256().digest_size
@@ -90,11 +91,9 @@ def build_key() -> str:
         llvm.get_process_triple(),
         llvm.get_host_cpu_name(),
         llvm.get_host_cpu_features().flatten(),
-        str(numba.config.CPU_NAME),
-        str(numba.config.CPU_FEATURES),
         str(numba.config.OPT),
         str(numba.config.BOUNDSCHECK),
-        os.environ.get("FASTBP_VECTOR_BYTES", ""),
+        *host.build_facts(),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
 

@@ -4,6 +4,7 @@ The bits are the same at any thread count, so both ways can take turns on real m
 """
 from __future__ import annotations
 
+import functools
 import math
 import os
 import threading
@@ -14,6 +15,7 @@ from statistics import median
 
 import numba
 
+from fastbp.kernels.runtime import host
 from fastbp.kernels.runtime.numba_private import UNNAMED, usable
 
 # Below this much work a step is done before a second core has its cache lines: 784-30-10 at batch 10 (0.96 MFLOP) takes
@@ -92,11 +94,17 @@ def _loads(name: str) -> bool:
 
 
 # ------------------------------------------------------------------ the number of threads
+_cores = functools.cache(host.usable_cores)
+
+
 def count() -> int:
-    """How many threads may be used: Numba's number, one in a forked child; asking launches nothing."""
+    """How many threads may be used: Numba's number, at most the cores of this process; one in a forked child.
+
+    Asking launches nothing.
+    """
     if _forked:
         return 1
-    return numba.get_num_threads() if launched() else int(numba.config.NUMBA_NUM_THREADS)
+    return min(numba.get_num_threads() if launched() else int(numba.config.NUMBA_NUM_THREADS), _cores())
 
 
 def available(limit: int | None) -> int:
