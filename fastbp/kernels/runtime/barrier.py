@@ -15,8 +15,9 @@ from numba.extending import intrinsic
 from fastbp.kernels.runtime.host import ARCHITECTURE, CACHE_LINE
 from fastbp.kernels.runtime.jit import inner
 
-# int64 of one thread's slot: two cache lines, because CPUs fetch them in pairs.
-_SLOT = 2 * CACHE_LINE // 8
+# int64 of one thread's slot: four cache lines, because CPUs fetch them in pairs. It says whether the thread runs, and
+# then its arrival in each of at most 15 rounds, of even and of odd phases: a thread may be one phase ahead.
+_SLOT = 4 * CACHE_LINE // 8
 # Polls (about 15 ns each) before `all_running` gives up, and before a waiting thread yields its core. A sleeping thread
 # takes up to 50 µs to wake.
 _START_POLLS, _YIELD_POLLS = 1 << 18, 1 << 12
@@ -92,8 +93,8 @@ def arrivals_size(threads):
 @inner
 def reset(arrivals, threads):
     """No thread has arrived; call it before the parallel loop begins."""
-    for k in range(threads + 1):
-        arrivals[k * _SLOT] = arrivals[k * _SLOT + 1] = 0
+    for k in range((threads + 1) * _SLOT):
+        arrivals[k] = 0
 
 
 @inner
@@ -124,28 +125,23 @@ def all_running(arrivals, t, threads):
 
 
 @inner
-def wait(arrivals, t, threads, phase):
-    """Arrive at `phase`, 2 and then each time one more, and wait for the others."""
-    store_release(_slot_of(arrivals, t), phase)
-    for k in range(threads):
-        polls = 0
-        while load_acquire(_slot_of(arrivals, k)) < phase:
+def wait(arrivals, t, threads, phase, flag):
+    """Arrive at `phase`, 2 and then each time one more, and wait for the others; whether any thread came with a flag.
+
+    Dissemination (Hensgen, Finkel and Manber, 1988): in round r thread t waits for thread t − 2^r, which by then has
+    heard of 2^r others. A thread reads log2(n) cache lines; each thread's own line has a number for each round.
+    """
+    step, place = 1, 1 + phase % 2
+    while step < threads:
+        store_release(_slot_of(arrivals, t) + place, 2 * phase + flag)
+        other, polls = _slot_of(arrivals, (t - step + threads) % threads) + place, 0
+        seen = load_acquire(other)
+        while seen < 2 * phase:
             pause()
             polls += 1
             if polls > _YIELD_POLLS:
                 yield_core()
-
-
-@inner
-def raise_flag(arrivals, t, raised):
-    """Say before the next `wait` whether this thread asks all of them to stop; the flag lies beside its arrival."""
-    _slot_of(arrivals, t)[1] = raised
-
-
-@inner
-def any_flag(arrivals, threads):
-    """Whether a thread raised its flag before the last `wait`: the same answer for each of them."""
-    raised = 0
-    for k in range(threads):
-        raised += _slot_of(arrivals, k)[1]
-    return raised != 0
+            seen = load_acquire(other)
+        flag |= seen & 1
+        step, place = 2 * step, place + 2
+    return flag
