@@ -9,6 +9,8 @@ TESTS = Path(__file__).parent
 ROOT = TESTS.parent
 # The package, and the modules of the tests: those of test_threads import test_threads again.
 _MODULES = [ROOT, TESTS, *(TESTS / name for name in ("io", "kernels", "project", "runtime", "tables", "training"))]
+# Seconds that a process may take; an emulated one takes longer.
+TIMEOUT = float(os.environ.get("FASTBP_TEST_TIMEOUT", "300"))
 _DEFAULTS = {
     # One BLAS thread: two that wait for each other on a busy machine take a hundred times as long.
     "OPENBLAS_NUM_THREADS": "1",
@@ -25,7 +27,7 @@ def start_python(*command, cwd=None, **variables):
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def ended(process, timeout=300):
+def ended(process, timeout=TIMEOUT):
     """Wait for the end of a process; return its exit code, standard output and standard error."""
     with process:
         try:
@@ -36,7 +38,7 @@ def ended(process, timeout=300):
     return process.returncode, out, err
 
 
-def output_of(process, timeout=300):
+def output_of(process, timeout=TIMEOUT):
     """Wait for the end of a process that must not fail; return its standard output."""
     code, out, err = ended(process, timeout)
     assert code == 0, f"exit code {code}\n{err}"

@@ -85,8 +85,15 @@ BUILDS = [
 @x86
 def test_variables_choose_another_cpu_and_another_width():
     unset = dict.fromkeys(("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "FASTBP_VECTOR_BYTES"))
-    started = [start_python(ASKING, **unset | variables) for variables, _ in BUILDS]
+    started = [start_python("-c", ASKING, **unset | variables) for variables, _ in BUILDS]
     assert [output_of(process).strip() for process in started] == [expected for _, expected in BUILDS]
+
+
+def test_features_are_those_that_numba_gives_to_llvm(monkeypatch):
+    codegen = pytest.importorskip("numba.core.codegen")
+    for enabled in (True, False):
+        monkeypatch.setattr(numba.config, "ENABLE_AVX", enabled)
+        assert host._host_features() == str(codegen.get_host_cpu_features())
 
 
 @pytest.mark.parametrize("value", ["0", "17", "-16", "wide", "16.0"])

@@ -19,7 +19,6 @@ from pathlib import Path
 
 import llvmlite.binding as llvm
 import numba
-from numba.core.codegen import get_host_cpu_features
 
 # Addresses and counts are int64 all over the kernels, and lane 0 of a mask is its lowest bit.
 if sys.maxsize < 2**32 or sys.byteorder != "little":
@@ -35,10 +34,23 @@ _TRIPLE = llvm.get_process_triple()
 _TRIPLE_NAME = _TRIPLE.partition("-")[0]
 #: LLVM's name of the instruction set: "x86_64", "aarch64" (which macOS calls arm64), ...
 ARCHITECTURE = "aarch64" if _TRIPLE_NAME.startswith("arm64") else _TRIPLE_NAME
+
+
+def _host_features() -> str:
+    """The features of this CPU, as Numba gives them to LLVM: without any AVX where NUMBA_ENABLE_AVX is 0."""
+    try:
+        features = llvm.get_host_cpu_features()
+    except RuntimeError:
+        return ""
+    if not numba.config.ENABLE_AVX:
+        features.update((name, False) for name in features if name.startswith("avx"))
+    return str(features.flatten())
+
+
 #: LLVM's name of the CPU that Numba compiles for.
 CPU_NAME = llvm.get_host_cpu_name() if numba.config.CPU_NAME is None else str(numba.config.CPU_NAME)
 #: Its features as Numba gives them to LLVM, beside those that the name implies.
-CPU_FEATURES = get_host_cpu_features() if numba.config.CPU_FEATURES is None else str(numba.config.CPU_FEATURES)
+CPU_FEATURES = _host_features() if numba.config.CPU_FEATURES is None else str(numba.config.CPU_FEATURES)
 
 _PROBE = """
 declare float @llvm.fma.f32(float, float, float)
