@@ -52,12 +52,12 @@ def all_at_once(threads, table):
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 4, 5, 8])
 def test_each_thread_reads_what_all_wrote_before_the_barrier(threads):
-    expected = np.zeros((2000 if threads < 4 else 50, threads), np.int64)
+    expected = np.zeros((2000 if threads < 3 else 30, threads), np.int64)
     for row in range(1, len(expected)):
         expected[row] = expected[row - 1].sum() % 1_000_003 + np.arange(threads)
     run_relay(places_for(1), 0, 1, np.zeros((2, 1), np.int64))  # compiled before the threads begin
     gatherings = 0
-    for _ in range(20):
+    for _ in range(20 if threads < 3 else 5):
         table = np.zeros(expected.shape, np.int64)
         came = all_at_once(threads, table)
         assert len(set(came)) == 1, came
