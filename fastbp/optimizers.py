@@ -1,103 +1,77 @@
 """Optimizers: hyper-parameters and the numbers h of a step, one row each in `OPTIMIZERS`.
 
-The formulas by which a parameter follows its gradient stand in `fastbp.update_rules`.
+The formulas are in `fastbp.update_rules`, and the classes with running means of the gradient in `fastbp.moments`.
+
+=========  =============================================  ================
+name       rule                                           keeps for each w
+=========  =============================================  ================
+sgd        w − η g                                        nothing
+momentum   `SGD` with momentum 0.9                        μ
+nesterov   the same in Nesterov's form                    μ
+rmsprop    g over the root of its mean square             ν
+adagrad    g over the root of the sum of its squares      ν
+adam       mean of g over the root of its mean square     μ, ν
+adamw      Adam with the decay apart from the gradient    μ, ν
+adamax     mean of g over the running maximum of |g|      μ, ν
+lion       sign of a mean of g                            μ
+=========  =============================================  ================
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass, fields
-from typing import Any, ClassVar
+from dataclasses import KW_ONLY, dataclass
+from typing import ClassVar
 
 from fastbp import update_rules as rules
-from fastbp.checks import check_number, choose
-from fastbp.update_rules import UPDATE_RULES, Rule, State
+from fastbp.checks import choose
+from fastbp.moments import Adam, Adamax, AdamW, Lion
+from fastbp.update_rules import HIGH, Optimizer, Rule, check_truth
 
-# ------------------------------------------------------------------ their hyper-parameters
-# each lies in [0, high)
-HIGH = {"momentum": 1.0, "rho": 1.0, "beta1": 1.0, "beta2": 1.0, "eps": math.inf, "weight_decay": math.inf}
-
-
-@dataclass(frozen=True)
-class Optimizer:
-    """What all optimizers share.
-
-    Parameters
-    ----------
-    learning_rate : float or callable
-        η, or a schedule: a function of the step, which counts minibatches from 0 (see `fastbp.schedules`).
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a hyper-parameter is not a number or out of its range; the message names both.
-    """
-
-    learning_rate: float | Callable[[int], float]
-
-    # Whether `hyper` depends on the step beside the learning rate.
-    _counts_steps: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        highs = HIGH if callable(self.learning_rate) else HIGH | {"learning_rate": math.inf}
-        for name in [field.name for field in fields(self) if field.name in highs]:
-            number = check_number(name, getattr(self, name), 0.0, highs[name], open_high=True)
-            object.__setattr__(self, name, number)  # frozen: whatever kind of number came, h is of Python floats
-
-    @property
-    def is_constant(self) -> bool:
-        """Whether the numbers of every step are the same."""
-        return not (self._counts_steps or callable(self.learning_rate))
-
-    @property
-    def states(self) -> int:
-        """How many numbers the rule keeps for each parameter."""
-        return UPDATE_RULES[self.formula()]
-
-    @property
-    def is_plain_sgd(self) -> bool:
-        """Whether the rule is w ← w − η g and nothing else."""
-        return False
-
-    def formula(self) -> Rule:
-        """Return the rule, a plain function (w, state) = rule(w, g, state, h)."""
-        raise NotImplementedError
-
-    def hyper(self, step: int) -> tuple[float, ...]:
-        """Return the numbers h of the rule at `step`, counted from 0; always as many."""
-        raise NotImplementedError
-
-    def update(self, w: Any, g: Any, state: State, h: tuple[float, ...]) -> tuple[Any, State]:
-        """Apply the rule: the new parameter and what is kept for it."""
-        return self.formula()(w, g, state, h)
-
-    def rate(self, step: int) -> float:
-        """Return the learning rate at `step`, counted from 0."""
-        if callable(self.learning_rate):
-            return check_number(f"learning_rate({step})", self.learning_rate(step), 0.0)
-        return self.learning_rate
-
-
-def _check_truth(argument: str, value: Any) -> None:
-    if not isinstance(value, bool):
-        raise TypeError(f"{argument} must be True or False, got {value!r} ({type(value).__name__})")
+__all__ = ["HIGH", "OPTIMIZERS", "SGD", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "Optimizer", "RMSProp",
+           "get_optimizer"]
 
 
 @dataclass(frozen=True)
 class SGD(Optimizer):
-    """Stochastic gradient descent: w ← w − η g, with momentum if asked for.
+    """Stochastic gradient descent, w ← w − η g [1]_.
+
+    With momentum β it is μ ← β μ + g, w ← w − η μ [2]_. In Nesterov's form the last step is w ← w − η (g + β μ), as in
+    [4]_ after [3]_.
 
     Parameters
     ----------
     learning_rate : float or callable
-        η.
+        Learning rate η, 0 or more, or a schedule η(t) (see `fastbp.schedules`).
     momentum : float
-        μ: s ← μ s + g, w ← w − η s (Polyak, 1964).
+        Momentum β in [0, 1).
     nesterov : bool
-        Look ahead: w ← w − η (g + μ s) (Nesterov, 1983).
+        Whether to take Nesterov's form, which needs a momentum above 0.
     weight_decay : float
-        λ, which adds λ w to g.
+        Decay λ, 0 or more. The rule adds λ w to g.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a hyper-parameter is not a number of its kind or is out of range. The message names it.
+
+    Notes
+    -----
+    The rules are those of PyTorch with its default ``dampening=0``. Its default rate is 0.001, that of Keras is 0.01.
+
+    Keras keeps −η μ in place of μ. Both give the same steps for a constant η. If η changes, earlier gradients keep
+    their old η in Keras. Its ``weight_decay`` takes η λ w off w and leaves the momentum alone.
+
+    References
+    ----------
+    .. [1] H. Robbins and S. Monro, "A stochastic approximation method", Annals of Mathematical Statistics 22, 1951.
+       doi:10.1214/aoms/1177729586
+    .. [2] B. T. Polyak, "Some methods of speeding up the convergence of iteration methods", USSR Computational
+       Mathematics and Mathematical Physics 4, 1964. doi:10.1016/0041-5553(64)90137-5
+    .. [3] Y. Nesterov, "A method of solving a convex programming problem with convergence rate O(1/k²)", Soviet
+       Mathematics Doklady 27, 1983.
+    .. [4] I. Sutskever, J. Martens, G. Dahl and G. Hinton, "On the importance of initialization and momentum in deep
+       learning", ICML, 2013.
 
     Examples
     --------
@@ -115,7 +89,7 @@ class SGD(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_truth("nesterov", self.nesterov)
+        check_truth("nesterov", self.nesterov)
         if self.nesterov and self.momentum == 0.0:
             raise ValueError("momentum must be a number in (0, 1) where nesterov is True, got 0.0")
 
@@ -137,18 +111,43 @@ class SGD(Optimizer):
 
 @dataclass(frozen=True)
 class RMSProp(Optimizer):
-    """Divide the gradient by the root of its running mean square (Tieleman and Hinton, 2012).
+    """RMSProp, the gradient over the root of its running mean square [1]_.
+
+    ν ← ρ ν + (1 − ρ) g², w ← w − η g / (√ν + ε). With momentum β it is μ ← β μ + g / (√ν + ε), w ← w − η μ.
 
     Parameters
     ----------
-    learning_rate, weight_decay
-        As for `SGD`.
+    learning_rate : float or callable
+        Learning rate η, 0 or more, or a schedule η(t) (see `fastbp.schedules`).
     rho : float
-        ρ, the share of the old mean square that stays at each step.
+        Share ρ of the old mean square, in [0, 1).
     eps : float
-        ε, added to the root.
+        Number ε that is added to the root, 0 or more.
     momentum : float
-        μ: u ← μ u + g / (√s + ε), w ← w − η u.
+        Momentum β in [0, 1).
+    weight_decay : float
+        Decay λ, 0 or more. The rule adds λ w to g.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a hyper-parameter is not a number of its kind or is out of range. The message names it.
+
+    Notes
+    -----
+    The rule and its defaults are those of PyTorch, which calls ρ ``alpha``. Keras has ε inside the root, √(ν + ε), and
+    the defaults η = 0.001, ρ = 0.9 and ε = 1e-7. Its momentum keeps the product with η, as for `SGD`.
+
+    References
+    ----------
+    .. [1] T. Tieleman and G. Hinton, "Lecture 6.5 - RMSProp", COURSERA: Neural Networks for Machine Learning, 2012.
+
+    Examples
+    --------
+    >>> rule = RMSProp(learning_rate=0.1, rho=0.75, eps=0.0)
+    >>> w, state = rule.update(1.0, 2.0, (0.0,), rule.hyper(step=0))
+    >>> round(float(w), 3)
+    0.8
     """
 
     _counts_steps: ClassVar[bool] = False
@@ -168,14 +167,40 @@ class RMSProp(Optimizer):
 
 @dataclass(frozen=True)
 class Adagrad(Optimizer):
-    """Divide the gradient by the root of the sum of its squares so far (Duchi et al., 2011).
+    """Adagrad, the gradient over the root of the sum of its squares so far [1]_.
+
+    ν ← ν + g², w ← w − η g / (√ν + ε).
 
     Parameters
     ----------
-    learning_rate, weight_decay
-        As for `SGD`.
+    learning_rate : float or callable
+        Learning rate η, 0 or more, or a schedule η(t) (see `fastbp.schedules`).
     eps : float
-        ε, added to the root.
+        Number ε that is added to the root, 0 or more.
+    weight_decay : float
+        Decay λ, 0 or more. The rule adds λ w to g.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a hyper-parameter is not a number of its kind or is out of range. The message names it.
+
+    Notes
+    -----
+    The rule and its defaults are those of PyTorch, where ν begins at 0. In Keras ν begins at 0.1, and ε = 1e-7 is
+    inside the root, √(ν + ε). Its default rate is 0.001.
+
+    References
+    ----------
+    .. [1] J. Duchi, E. Hazan and Y. Singer, "Adaptive subgradient methods for online learning and stochastic
+       optimization", Journal of Machine Learning Research 12, 2011.
+
+    Examples
+    --------
+    >>> rule = Adagrad(learning_rate=0.5, eps=0.0)
+    >>> w, state = rule.update(1.0, 3.0, (16.0,), rule.hyper(step=0))
+    >>> round(float(w), 3)
+    0.7
     """
 
     _counts_steps: ClassVar[bool] = False
@@ -191,121 +216,7 @@ class Adagrad(Optimizer):
         return self.rate(step), self.eps, self.weight_decay
 
 
-@dataclass(frozen=True)
-class _Moments(Optimizer):
-    """What the Adam family shares: two running means, corrected for their start at 0."""
-
-    learning_rate: float | Callable[[int], float] = 1e-3
-    _: KW_ONLY
-    beta1: float = 0.9
-    beta2: float = 0.999
-    eps: float = 1e-8
-
-    def _corrected(self, step: int, rate: float, decay: float) -> tuple[float, ...]:
-        correction1, correction2 = 1.0 - self.beta1 ** (step + 1), 1.0 - self.beta2 ** (step + 1)
-        return rate / correction1, 1.0 - self.beta1, 1.0 - self.beta2, correction2**-0.5, self.eps, decay
-
-
-@dataclass(frozen=True)
-class Adam(_Moments):
-    """Running means of the gradient and of its square, corrected for their start at 0 (Kingma and Ba, 2015).
-
-    Parameters
-    ----------
-    learning_rate, weight_decay
-        As for `SGD`.
-    beta1, beta2 : float
-        β₁ and β₂, the shares of the old means that stay at each step.
-    eps : float
-        ε, added to the root of the mean square.
-    amsgrad : bool
-        Whether the largest mean square so far takes the place of the present one (Reddi et al., 2018).
-    """
-
-    weight_decay: float = 0.0
-    amsgrad: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_truth("amsgrad", self.amsgrad)
-
-    def formula(self) -> Rule:  # noqa: D102
-        return rules.amsgrad if self.amsgrad else rules.adam
-
-    def hyper(self, step: int) -> tuple[float, ...]:  # noqa: D102
-        return self._corrected(step, self.rate(step), self.weight_decay)
-
-
-@dataclass(frozen=True)
-class AdamW(_Moments):
-    """Adam with the decay of the weights apart from the gradient (Loshchilov and Hutter, 2019).
-
-    Parameters
-    ----------
-    learning_rate, beta1, beta2, eps
-        As for `Adam`.
-    weight_decay : float
-        λ: each step takes η λ w off w.
-    """
-
-    weight_decay: float = 0.01
-
-    def formula(self) -> Rule:  # noqa: D102
-        return rules.adamw
-
-    def hyper(self, step: int) -> tuple[float, ...]:  # noqa: D102
-        rate = self.rate(step)
-        return self._corrected(step, rate, rate * self.weight_decay)
-
-
-@dataclass(frozen=True)
-class Adamax(_Moments):
-    """Adam with the running maximum of |g| in place of the root of the mean square (Kingma and Ba, 2015).
-
-    Parameters
-    ----------
-    learning_rate, beta1, beta2, eps, weight_decay
-        As for `Adam`; ε is added to |g|.
-    """
-
-    learning_rate: float | Callable[[int], float] = 2e-3
-    weight_decay: float = 0.0
-
-    def formula(self) -> Rule:  # noqa: D102
-        return rules.adamax
-
-    def hyper(self, step: int) -> tuple[float, ...]:  # noqa: D102
-        rate = self.rate(step) / (1.0 - self.beta1 ** (step + 1))
-        return rate, 1.0 - self.beta1, self.beta2, self.eps, self.weight_decay
-
-
-@dataclass(frozen=True)
-class Lion(Optimizer):
-    """Step by the sign of a running mean of the gradient (Chen et al., 2023).
-
-    Parameters
-    ----------
-    learning_rate, weight_decay
-        As for `AdamW`; η is the length of every step.
-    beta1, beta2 : float
-        β₁ and β₂, the shares of the running mean in the direction of a step and in the next running mean.
-    """
-
-    _counts_steps: ClassVar[bool] = False
-    learning_rate: float | Callable[[int], float] = 1e-4
-    _: KW_ONLY
-    beta1: float = 0.9
-    beta2: float = 0.99
-    weight_decay: float = 0.0
-
-    def formula(self) -> Rule:  # noqa: D102
-        return rules.lion
-
-    def hyper(self, step: int) -> tuple[float, ...]:  # noqa: D102
-        rate = self.rate(step)
-        return rate, 1.0 - self.beta1, 1.0 - self.beta2, rate * self.weight_decay
-
-
+#: The optimizers that a trainer takes by name, with their usual hyper-parameters.
 OPTIMIZERS: dict[str, Optimizer] = {
     "sgd": SGD(),
     "momentum": SGD(momentum=0.9),
@@ -320,12 +231,24 @@ OPTIMIZERS: dict[str, Optimizer] = {
 
 
 def get_optimizer(spec: str | Optimizer, argument: str = "optimizer") -> Optimizer:
-    """Return the optimizer that `spec` names, with its usual hyper-parameters, or `spec` itself.
+    """Return the optimizer that `spec` names, or `spec` itself.
+
+    Parameters
+    ----------
+    spec : str or Optimizer
+        Name in `OPTIMIZERS`, or an optimizer.
+    argument : str
+        Name of the argument in messages.
+
+    Returns
+    -------
+    Optimizer
+        The named optimizer with its usual hyper-parameters, or `spec`.
 
     Raises
     ------
     ValueError
-        If the name is unknown. The message names `argument`.
+        If the name is unknown.
     TypeError
         If `spec` is neither a name nor an Optimizer.
 

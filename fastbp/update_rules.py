@@ -1,22 +1,189 @@
-"""The formulas of the optimizers: how one parameter w follows its gradient g, one row each in `UPDATE_RULES`.
+"""Update rules: how one parameter w follows its gradient g, one row each in `UPDATE_RULES`.
 
 A rule is a formula (w, state) = rule(w, g, state, h) for one parameter. `state` is the tuple of numbers that the rule
-keeps for each parameter, all 0 at the start. `h` holds the numbers of this step, the same for all parameters; what
-depends on the step alone is computed there, in float64. Formulas as in `fastbp.activations`. The classes that make `h`
-stand in `fastbp.optimizers`.
+keeps for each parameter. All of them are 0 at the start. `h` holds the numbers of one step, which are the same for all
+parameters. What depends on the step alone is computed there, in float64. `Optimizer` is the base class of the classes
+that compute `h`. Those are in `fastbp.optimizers`, and so are the sources.
+
+Notes
+-----
+The symbols are the same in all rules: learning rate η, mean of gradients μ, mean of their squares ν, weight decay λ,
+shares β, β₁, β₂ and ρ of the old mean, and ε, which keeps a denominator above 0. What may be used in a formula is said
+in `fastbp.activations`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
 
 import numpy as np
 
+from fastbp.checks import check_number
+
+__all__ = ["HIGH", "UPDATE_RULES", "Optimizer", "Rule", "State"]
+
 State = tuple[Any, ...]
 Rule = Callable[[Any, Any, State, tuple[float, ...]], tuple[Any, State]]
+# Each hyper-parameter lies in [0, high).
+HIGH = {"momentum": 1.0, "rho": 1.0, "beta1": 1.0, "beta2": 1.0, "eps": math.inf, "weight_decay": math.inf}
 
 
+@dataclass(frozen=True)
+class Optimizer:
+    """Base class of the optimizers.
+
+    A subclass is a frozen dataclass of hyper-parameters. It has the methods `formula` and `hyper`.
+
+    Parameters
+    ----------
+    learning_rate : float or callable
+        Learning rate η, 0 or more, or a schedule η(t). A schedule is a function of the step t, which counts updates
+        from 0 (see `fastbp.schedules`).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a hyper-parameter is not a number of its kind or is out of range. The message names it.
+
+    See Also
+    --------
+    fastbp.optimizers.OPTIMIZERS : The optimizers that have a name.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> from fastbp.update_rules import sgd
+    >>> @dataclass(frozen=True)
+    ... class Descent(Optimizer):
+    ...     def formula(self):
+    ...         return sgd
+    ...
+    ...     def hyper(self, step):
+    ...         return (self.rate(step),)
+    >>> Descent(0.5).states
+    0
+    """
+
+    learning_rate: float | Callable[[int], float]
+
+    # Whether `hyper` depends on the step beside the learning rate.
+    _counts_steps: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        highs = HIGH if callable(self.learning_rate) else HIGH | {"learning_rate": math.inf}
+        for name in [field.name for field in fields(self) if field.name in highs]:
+            number = check_number(name, getattr(self, name), 0.0, highs[name], open_high=True)
+            object.__setattr__(self, name, number)  # frozen: whatever kind of number came, h is of Python floats
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the numbers of every step are the same."""
+        return not (self._counts_steps or callable(self.learning_rate))
+
+    @property
+    def states(self) -> int:
+        """How many numbers the rule keeps for each parameter."""
+        return UPDATE_RULES[self.formula()]
+
+    @property
+    def is_plain_sgd(self) -> bool:
+        """Whether the rule is w ← w − η g and nothing else."""
+        return False
+
+    def formula(self) -> Rule:
+        """Return the update rule.
+
+        Returns
+        -------
+        callable
+            Plain function ``(w, state) = rule(w, g, state, h)``, an entry of `UPDATE_RULES`.
+        """
+        raise NotImplementedError
+
+    def hyper(self, step: int) -> tuple[float, ...]:
+        """Return the numbers h of the rule at a step.
+
+        Parameters
+        ----------
+        step : int
+            Number of updates made before.
+
+        Returns
+        -------
+        tuple of float
+            Numbers h, equally many at every step.
+        """
+        raise NotImplementedError
+
+    def update(self, w: Any, g: Any, state: State, h: tuple[float, ...]) -> tuple[Any, State]:
+        """Apply the update rule to one parameter, or to arrays of them.
+
+        Parameters
+        ----------
+        w : float or ndarray
+            Parameter before the update.
+        g : float or ndarray
+            Gradient ∂C/∂w, of the shape of `w`.
+        state : tuple of float or ndarray
+            The `states` numbers that the rule keeps for each parameter. All are 0 before the first update.
+        h : tuple of float
+            Numbers of this step, from `hyper`.
+
+        Returns
+        -------
+        w : float or ndarray
+            Parameter after the update.
+        state : tuple of float or ndarray
+            Numbers to keep for the next update.
+
+        Examples
+        --------
+        >>> from fastbp import SGD
+        >>> rule = SGD(learning_rate=0.5)
+        >>> rule.update(1.0, 2.0, (), rule.hyper(step=0))
+        (0.0, ())
+        """
+        return self.formula()(w, g, state, h)
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate η at a step.
+
+        Parameters
+        ----------
+        step : int
+            Number of updates made before.
+
+        Returns
+        -------
+        float
+            Learning rate, 0 or more.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the schedule returns anything but a finite number of 0 or more.
+
+        Examples
+        --------
+        >>> from fastbp import SGD
+        >>> SGD(lambda step: 1.0 / (step + 1)).rate(step=3)
+        0.25
+        """
+        if callable(self.learning_rate):
+            return check_number(f"learning_rate({step})", self.learning_rate(step), 0.0)
+        return self.learning_rate
+
+
+def check_truth(argument: str, value: Any) -> None:
+    """Raise TypeError if an argument is not True or False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{argument} must be True or False, got {value!r} ({type(value).__name__})")
+
+
+# ------------------------------------------------------------------ formulas
 def sgd(w: Any, g: Any, state: State, h: tuple[float, ...]) -> tuple[Any, State]:
     """w ← w − η g; h = (η,)."""
     return w - h[0] * g, state

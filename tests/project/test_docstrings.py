@@ -24,7 +24,7 @@ import fastbp
 from fastbp import activations, checks, initializers, losses
 
 MODULES = (
-    "activations", "losses", "optimizers", "update_rules", "schedules", "plateau", "initializers", "metrics",
+    "activations", "losses", "optimizers", "moments", "update_rules", "schedules", "plateau", "initializers", "metrics",
     "callbacks", "history", "regularization", "gradcheck", "lbfgs", "configuration", "precompile", "network", "trainer",
     "reference", "kernels.arrays", "kernels.loops",
 )

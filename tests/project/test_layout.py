@@ -17,7 +17,7 @@ PACKAGE = ROOT / "fastbp"
 # root is one of the tables or stands on everything (FACE).
 TABLES = {
     "activations", "losses", "optimizers", "schedules", "plateau", "initializers", "metrics", "callbacks", "history",
-    "regularization", "checks", "canonical", "update_rules",
+    "regularization", "checks", "canonical", "update_rules", "moments",
 }
 FACE = {"network", "trainer", "gradcheck", "lbfgs", "configuration", "precompile", "", "__main__"}
 BELOW = {
