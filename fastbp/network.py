@@ -12,12 +12,52 @@ from fastbp.compiled.session import Session
 from fastbp.regularization import Regularization
 
 
-class Network(BaseNetwork):  # noqa: D101 (the base's, with its own first line)
-    __doc__ = (
-        (BaseNetwork.__doc__ or "")
-        .replace("see its subclasses for the arithmetic", "its arithmetic is compiled")
-        .replace("fastbp.reference import Network", "fastbp import Network")
-    )
+class Network(BaseNetwork):
+    """Fully connected network with compiled arithmetic.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Numbers of neurons n_0, ..., n_L: inputs, hidden layers, outputs.
+    activation : str, Activation or sequence of them
+        Activation of all hidden layers, or one for each (see `fastbp.activations`).
+    output : str or Activation
+        Activation of the output layer.
+    loss : str or Loss
+        Cost of one sample, summed over the outputs (see `fastbp.losses`).
+    dtype : float32 or float64
+        Type of the parameters and of the arithmetic.
+    init : str
+        Name of an initializer (see `fastbp.initializers`), or "auto" for the one that suits each layer's activation.
+    rng : seed or Generator, optional
+        Seed or generator of the initial weights: anything that `numpy.random.default_rng` takes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type or out of range. The message names it and what was expected.
+
+    See Also
+    --------
+    fastbp.Trainer : Train a network.
+    fastbp.reference.Network : The same network in NumPy.
+
+    Notes
+    -----
+    Kernels are compiled at the first call for a dtype and are kept on disk. `fastbp.warmup` compiles them beforehand.
+
+    `sizes`, `dtype`, `activations` and `loss_function` are fixed. The arrays `parameters`, `weights` and `biases` may
+    be written into at any time.
+
+    Examples
+    --------
+    >>> from fastbp import Network
+    >>> net = Network([2, 3, 1], activation="tanh", output="sigmoid", rng=0)
+    >>> net.weights[0].shape, net.biases[1].shape
+    ((3, 2), (1,))
+    >>> net.forward([[0.0, 1.0], [1.0, 1.0]]).shape
+    (2, 1)
+    """
 
     # Made at the first call; no part of copies and pickles.
     _bound: Bound | None = None

@@ -1,0 +1,291 @@
+"""What a network is: its layers, its parameters, its file. `fastbp.base.network` computes with it."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from fastbp import canonical
+from fastbp.activations import ACTIVATIONS, SOFTMAX, Activation, get_activation
+from fastbp.canonical import FloatArray
+from fastbp.initializers import initialize
+from fastbp.io import checkpoint, safetensors
+from fastbp.losses import LOSSES, LogitsForm, Loss, get_loss
+from fastbp.symbolic.derive import check_derivative
+
+Views = tuple[FloatArray, ...]
+# What shapes a network cannot change: buffers have been made for it.
+_FIXED = frozenset({"sizes", "dtype", "activations", "loss_function"})
+# Views are made anew from the parameters, and compiled things at the next call: no part of copies and pickles.
+_TRANSIENT = frozenset({"_weights", "_biases", "_bound", "_session"})
+
+
+class NetworkState(ABC):
+    """Layers and parameters of a network; see `fastbp.base.network.BaseNetwork`."""
+
+    sizes: tuple[int, ...]
+    dtype: np.dtype[Any]
+    activations: tuple[Activation, ...]
+    loss_function: Loss
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        activation: str | Activation | Sequence[str | Activation] = "relu",
+        output: str | Activation = "softmax",
+        loss: str | Loss = "cross_entropy",
+        dtype: DTypeLike = np.float32,
+        init: str = "auto",
+        rng: Any = None,
+    ) -> None:
+        self.sizes = canonical.layer_sizes(sizes)
+        self.dtype = canonical.float_type(dtype)
+        hidden = _hidden_activations(activation, len(self.sizes) - 2)
+        self.activations = (*hidden, get_activation(output, "output", output=True))
+        self.loss_function = get_loss(loss)
+        rows: set[Activation | Loss] = {*self.activations, self.loss_function}
+        for custom in rows - {*ACTIVATIONS.values(), *LOSSES.values(), SOFTMAX}:
+            check_derivative(custom)
+        generator = canonical.generator(rng)
+        self._parameters: FloatArray = initialize(init, self.sizes, self.activations, generator, self.dtype)
+        self._bind()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _FIXED and name in vars(self):
+            raise AttributeError(f"{name} of a network cannot be changed; make a new {type(self).__name__}")
+        super().__setattr__(name, value)
+
+    def _bind(self) -> None:
+        self._weights, self._biases = layer_views(self._parameters, self.sizes)
+
+    @property
+    def parameters(self) -> FloatArray:
+        """All parameters in one flat array, W1 row by row, b1, W2, b2, ...; write into it to change them."""
+        return self._parameters
+
+    @property
+    def weights(self) -> Views:
+        """Weight matrices W of layers 1..L, `W[i, j]` of shape (n_l, n_{l-1}): views into `parameters`."""
+        return self._weights
+
+    @property
+    def biases(self) -> Views:
+        """Bias vectors b of layers 1..L, of shape (n_l,): views into `parameters`."""
+        return self._biases
+
+    @cached_property
+    def logits_form(self) -> LogitsForm | None:
+        """Cost and δ^L straight from z^L, where the loss has such a form for the output activation."""
+        return self.loss_function.logits.get(self.activations[-1].name)
+
+    @cached_property
+    def n_classes(self) -> int:
+        """How many classes integer labels may name; 0 if the loss takes no labels."""
+        if not self.loss_function.labels:
+            return 0
+        return 2 if self.is_binary else self.sizes[-1]
+
+    @cached_property
+    def classifies(self) -> bool:
+        """Whether `predict` returns labels: the loss takes labels, or the output is softmax."""
+        return self.n_classes > 0 or self.activations[-1] == SOFTMAX
+
+    @cached_property
+    def threshold(self) -> float:
+        """Beyond this a lone output means label 1: where the labels 0 and 1 cost the same, ½ or 0."""
+        cost = self.loss_function.cost
+        return 0.5 if np.isclose(cost(0.5, 0.0), cost(0.5, 1.0)) else 0.0
+
+    @cached_property
+    def is_binary(self) -> bool:
+        """Whether a lone output stands for the labels 0 and 1."""
+        return self.loss_function.labels and self.sizes[-1] == 1 and self.activations[-1] != SOFTMAX
+
+    def copy(self, dtype: DTypeLike | None = None) -> Self:
+        """Return a copy of the network, which shares no array with it.
+
+        Parameters
+        ----------
+        dtype : float32 or float64, optional
+            Type of the copy's parameters and arithmetic. The default is that of the network.
+
+        Returns
+        -------
+        Network
+            New network with the same parameters, rounded to `dtype`.
+
+        Raises
+        ------
+        ValueError
+            If `dtype` is neither float32 nor float64.
+
+        Examples
+        --------
+        >>> from fastbp.reference import Network
+        >>> net = Network([2, 1], output="sigmoid", rng=0)
+        >>> net.copy(np.float64).parameters.dtype
+        dtype('float64')
+        """
+        twin = type(self).__new__(type(self))
+        dtype = self.dtype if dtype is None else canonical.float_type(dtype)
+        twin.__setstate__({**self.__getstate__(), "dtype": dtype, "_parameters": self._parameters.astype(dtype)})
+        return twin
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to a file in safetensors layout.
+
+        The file is written as a whole or not at all. The parameters keep all their bits.
+
+        Parameters
+        ----------
+        path : path-like
+            File to write. A file of this name is replaced.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written. A file of this name is then as before.
+
+        See Also
+        --------
+        fastbp.load : Read the file.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from fastbp.reference import Network
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "net.safetensors"
+        ...     Network([2, 3, 2], rng=0).save(path)
+        ...     path.exists()
+        True
+        """
+        description = checkpoint.describe_network(self)
+        safetensors.write(path, self._named(self._parameters), checkpoint.metadata_of(description))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], custom: Mapping[str, Any] | None = None) -> Self:
+        """Return the network that `save`, or the `save` of a trainer, wrote.
+
+        Parameters
+        ----------
+        path : path-like
+            File to read. It is checked, and no code is loaded from it.
+        custom : mapping of str to Activation or Loss, optional
+            Activations and losses that are not fastbp's own, by name.
+
+        Returns
+        -------
+        Network
+            Network with the parameters of the saved one, to the last bit.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        ValueError
+            If the file is damaged or was written by a newer fastbp or another library, or if `custom` lacks a name.
+        TypeError
+            If an entry of `custom` is of the wrong type.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from fastbp.reference import Network
+        >>> net = Network([2, 3, 2], rng=0)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     net.save(folder + "/net.safetensors")
+        ...     again = Network.load(folder + "/net.safetensors")
+        >>> np.array_equal(net.parameters, again.parameters)
+        True
+        """
+        arrays, metadata = safetensors.read(path)
+        try:
+            return cls._from_file(checkpoint.Reader(metadata, custom or {}), arrays)
+        except ValueError as error:
+            raise ValueError(f"{os.fspath(path)!r}: {error}") from None
+
+    @classmethod
+    def _from_file(cls, reader: checkpoint.Reader, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        sizes, dtype = reader.sizes(), canonical.float_type(reader.get("dtype", str))
+        arrays = {name: array for name, array in arrays.items() if name.startswith("layers.")}
+        # Before anything is made of a size that nothing in the file bears out.
+        if sum(array.size for array in arrays.values()) != reader.n_parameters():
+            raise ValueError(f"its arrays do not have the parameters of a network of sizes {list(sizes)}")
+        *hidden, output = reader.activations()
+        net = cls(sizes, hidden, output, reader.loss(), dtype, init="zeros")
+        own = net._named(net._parameters)
+        checkpoint.same_names(arrays, {name: (view.shape, view.dtype) for name, view in own.items()})
+        for name, view in own.items():
+            view[...] = arrays[name]
+        return net
+
+    def _named(self, flat: FloatArray) -> dict[str, FloatArray]:
+        """Views into an array laid out as the parameters, by the names that files give them."""
+        weights, biases = layer_views(flat, self.sizes)
+        layers = enumerate(zip(weights, biases, strict=True), start=1)
+        named = ({f"layers.{l}.weight": W, f"layers.{l}.bias": b} for l, (W, b) in layers)
+        return {name: view for layer in named for name, view in layer.items()}
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {name: value for name, value in vars(self).items() if name not in _TRANSIENT}
+        return {**state, "_parameters": self._parameters.copy()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._bind()
+
+    def __repr__(self) -> str:
+        names = [activation.name for activation in self.activations]
+        hidden = names[0] if len(set(names[:-1])) == 1 else names[:-1]
+        shown = f"activation={hidden!r}, " if len(names) > 1 else ""
+        return (
+            f"{type(self).__name__}({list(self.sizes)}, {shown}output={names[-1]!r}, "
+            f"loss={self.loss_function.name!r}, dtype={self.dtype.name!r})"
+        )
+
+
+def layer_views(flat: FloatArray, sizes: Sequence[int]) -> tuple[Views, Views]:
+    """Return views W (n_l, n_{l-1}) and b (n_l,) of each layer into a flat array W1, b1, W2, b2, ...
+
+    Parameters
+    ----------
+    flat : ndarray
+        Array that is laid out as the parameters of a network.
+    sizes : sequence of int
+        Numbers of neurons n_0..n_L.
+
+    Returns
+    -------
+    weights, biases : tuple of ndarray
+        Views of layers 1..L.
+
+    Examples
+    --------
+    >>> weights, biases = layer_views(np.arange(9.0), [2, 1, 3])
+    >>> weights[0], biases[1]
+    (array([[0., 1.]]), array([6., 7., 8.]))
+    """
+    weights, biases, start = [], [], 0
+    for n_in, n_out in pairwise(sizes):
+        middle = start + n_out * n_in
+        weights.append(flat[start:middle].reshape(n_out, n_in))
+        start = middle + n_out
+        biases.append(flat[middle:start])
+    return tuple(weights), tuple(biases)
+
+
+def _hidden_activations(spec: Any, n_hidden: int) -> list[Activation]:
+    if isinstance(spec, (str, Activation)) or not isinstance(spec, Sequence):
+        return [get_activation(spec, "activation")] * n_hidden
+    if len(spec) != n_hidden:
+        raise ValueError(f"activation has {len(spec)} entries, expected one for each of the {n_hidden} hidden layers")
+    return [get_activation(one, f"activation[{l}]") for l, one in enumerate(spec)]
