@@ -31,8 +31,8 @@ class _Moments(Optimizer):
 class Adam(_Moments):
     """Adam, steps by running means of the gradient and of its square [1]_.
 
-    μ ← β₁ μ + (1 − β₁) g, ν ← β₂ ν + (1 − β₂) g², w ← w − η μ̂ / (√ν̂ + ε). Here μ̂ = μ / (1 − β₁ᵗ) and ν̂ = ν / (1 − β₂ᵗ)
-    correct the means for their start at 0, and t counts steps from 1.
+    μ ← β₁ μ + (1 − β₁) g, ν ← β₂ ν + (1 − β₂) g², w ← w − η μ̂ / (√ν̂ + ε). Here μ̂ = μ / (1 − β₁ᵗ) and ν̂ = ν / (1 −
+    β₂ᵗ) correct the means for their start at 0, and t counts steps from 1.
 
     Parameters
     ----------

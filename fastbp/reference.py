@@ -27,7 +27,33 @@ DropoutMask = Callable[[int], FloatArray]
 
 
 class Network(BaseNetwork):
-    """A fully connected network whose arithmetic is NumPy's; parameters and methods are those of `fastbp.Network`.
+    """Fully connected network with the arithmetic of NumPy.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Numbers of neurons n_0, ..., n_L: inputs, hidden layers, outputs.
+    activation : str, Activation or sequence of them
+        Activation of all hidden layers, or one for each (see `fastbp.activations`).
+    output : str or Activation
+        Activation of the output layer.
+    loss : str or Loss
+        Cost of one sample, summed over the outputs (see `fastbp.losses`).
+    dtype : float32 or float64
+        Type of the parameters and of the arithmetic.
+    init : str
+        Name of an initializer (see `fastbp.initializers`), or "auto" for the one that suits each layer's activation.
+    rng : seed or Generator, optional
+        Seed or generator of the initial weights: anything that `numpy.random.default_rng` takes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type or out of range. The message names it and what was expected.
+
+    See Also
+    --------
+    fastbp.Network : The same network with compiled arithmetic.
 
     Examples
     --------
@@ -127,7 +153,48 @@ class Network(BaseNetwork):
 
 
 class Trainer(BaseTrainer):
-    """Minibatch training in NumPy; parameters and methods are those of `fastbp.Trainer`, `threads` has no effect.
+    """Training of a network by minibatches with the arithmetic of NumPy.
+
+    Parameters
+    ----------
+    network : Network
+        Network to train in place.
+    optimizer : str or Optimizer
+        Rule of the updates, or its name in `fastbp.optimizers.OPTIMIZERS`. Its state and the number of updates last
+        over several fits.
+    batch_size : int
+        Samples of one minibatch. The last minibatch of an epoch has what remains.
+    shuffle : bool
+        Whether each epoch takes the samples in a new order.
+    threads : int, optional
+        Number that has no effect here.
+    rng : seed or Generator, optional
+        Seed or generator of the sample order and of the dropout masks: anything that `numpy.random.default_rng` takes.
+    l1, l2 : float
+        Penalties l1 Σ|w_ij| + l2/2 Σ w_ij² of all weights, 0 or more. Biases have none, and the reported loss is
+        without them. They do not depend on the batch size.
+    dropout : float
+        Probability in [0, 1) that a hidden neuron is dropped for one sample of one update. The others are scaled by
+        1 / (1 − dropout).
+    max_norm : float, optional
+        Upper limit of ‖w_i‖, the norm of the incoming weights of each neuron, after each update.
+    clip_value : float, optional
+        Upper limit of the absolute value of each component of the gradient, penalties included.
+    clip_norm : float, optional
+        Upper limit of the norm of the whole gradient, biases included, after `clip_value`.
+    label_smoothing : float
+        Share e in [0, 1) of the targets (1 − e) y + e / n_L, on a lone output (1 − e) y + e / 2. It needs the
+        cross-entropy. Accuracy and validation take the targets as they are.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type or out of range. The message names it and what was expected.
+
+    See Also
+    --------
+    fastbp.Trainer : The same trainer with compiled arithmetic.
+    fastbp.regularization.Regularization : Sources of the penalties, dropout and limits.
 
     Examples
     --------
@@ -254,7 +321,21 @@ Words = NDArray[np.uint32]
 
 
 def hash32(x: Words) -> Words:
-    """Mix the bits of 32-bit words (the finalizer lowbias32 of Wellons, 2018); arithmetic is modulo 2³².
+    """Mix the bits of 32-bit words, modulo 2³² (lowbias32 [1]_).
+
+    Parameters
+    ----------
+    x : ndarray of uint32
+        Words to mix.
+
+    Returns
+    -------
+    ndarray of uint32
+        Mixed words. Different words stay different.
+
+    References
+    ----------
+    .. [1] C. Wellons, "Prospecting for hash functions", 2018. https://nullprogram.com/blog/2018/07/31/
 
     Examples
     --------
@@ -267,20 +348,25 @@ def hash32(x: Words) -> Words:
 
 
 def dropout_mask(seed: int, step: int, layer: int, shape: tuple[int, int], probability: float) -> NDArray[np.bool_]:
-    """Return which neurons of a hidden layer are active in one update, (n_samples, n_l).
+    """Return which neurons of a hidden layer are active in one update.
 
     Parameters
     ----------
     seed : int
-        0..2³² − 1.
+        Seed in 0..2³² − 1.
     step : int
-        Updates made before.
+        Number of updates made before.
     layer : int
-        l of the hidden layer, 1..L-1.
+        Number l of the hidden layer, 1..L-1.
     shape : tuple of int
         Samples of the minibatch, neurons of the layer.
     probability : float
-        That of being dropped, in [0, 1).
+        Probability in [0, 1) that a neuron is dropped.
+
+    Returns
+    -------
+    ndarray of bool (n_samples, n_l)
+        Whether a neuron is active for a sample.
 
     Examples
     --------

@@ -63,8 +63,9 @@ class Optimizer:
     ...
     ...     def hyper(self, step):
     ...         return (self.rate(step),)
-    >>> Descent(0.5).states
-    0
+    >>> rule = Descent(0.5)
+    >>> rule.formula() is sgd, rule.hyper(step=0), rule.states
+    (True, (0.5,), 0)
     """
 
     learning_rate: float | Callable[[int], float]

@@ -27,55 +27,7 @@ class DivergenceError(FloatingPointError):
 
 
 class BaseTrainer(TrainerState):
-    """Minibatch training of a network; see its subclasses for the arithmetic.
-
-    Parameters
-    ----------
-    network : Network
-        Trained in place.
-    optimizer : str or Optimizer
-        Rule of the updates, or the name of one with its usual hyper-parameters. Its state and the count of steps
-        last over several fits.
-    batch_size : int
-        Samples of one minibatch; the last one of an epoch takes what remains, and each update follows the mean
-        gradient of its own minibatch.
-    shuffle : bool
-        Whether each epoch takes the samples in a new order.
-    threads : int, optional
-        At most so many; chosen by the work if absent.
-    rng : anything numpy.random.default_rng takes
-        Seed or generator of the orders, and of the seed of dropout.
-    l1, l2 : float
-        Penalties l1 Σ|w_ij| + l2/2 Σ w_ij² of all weights, biases left out; not scaled by the batch size, and not part
-        of the loss that is reported.
-    dropout : float
-        Probability that a hidden neuron is silent for one sample of one update; the others are scaled by
-        1 / (1 − dropout). In training only.
-    max_norm : float, optional
-        ‖w_i‖ at most, of the incoming weights of every neuron, after each update.
-    clip_value, clip_norm : float, optional
-        Each number of the gradient (penalties included) at most, in absolute value; and then the norm of the whole
-        gradient, biases included.
-    label_smoothing : float
-        e in the targets (1 − e) y + e / n_L, on a lone output (1 − e) y + e / 2, for the cross-entropy. The training
-        loss is that of the smoothed targets; accuracy and validation take the targets as they are.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of the wrong type or out of range; the message names it and what was expected.
-
-    Examples
-    --------
-    >>> from fastbp import SGD
-    >>> from fastbp.reference import Network, Trainer
-    >>> X, Y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
-    >>> net = Network([2, 8, 1], activation="tanh", output="sigmoid", rng=0)
-    >>> trainer = Trainer(net, optimizer=SGD(learning_rate=0.5), batch_size=4, rng=0)
-    >>> history = trainer.fit(X, Y, epochs=500)
-    >>> net.predict(X)
-    array([0, 1, 1, 0])
-    """
+    """Training by minibatches; `fastbp.Trainer` and `fastbp.reference.Trainer` have the arithmetic."""
 
     def fit(  # noqa: PLR0913 - what a fit takes, each named where it is given
         self,
@@ -91,47 +43,59 @@ class BaseTrainer(TrainerState):
     ) -> History:
         """Train for a number of epochs.
 
-        Ctrl-C ends training within a fraction of a second with KeyboardInterrupt; the network keeps what it has
-        learned, and `history` the epochs that were finished.
-
         Parameters
         ----------
         X : array_like (n_samples, n_0), or iterable of (X, Y) or (X, Y, sample_weight)
-            One sample a row. A numpy.memmap in the network's dtype is read where it lies. Batches of an iterable (no Y
-            then) are minibatches as they come, whatever `batch_size` and `shuffle` are; one after the other is held
-            in memory. A generator serves one epoch.
-        Y : array_like (n_samples, n_L) or integers (n_samples,)
-            Targets, or labels 0..n_L-1 where the loss takes them.
+            Inputs, one sample per row, or minibatches. A numpy.memmap in the network's dtype is not copied. The
+            minibatches of an iterable are taken as they come, without `batch_size` and `shuffle`, and one at a time is
+            held in memory. A generator suffices for one epoch.
+        Y : array_like (n_samples, n_L) or ints (n_samples,), optional
+            Targets, or labels 0..n_L-1 if the loss takes labels. It is absent if `X` is an iterable of minibatches.
         epochs : int
-            How often to go through all samples.
+            Number of times to go through all samples.
         validation_data : (X, Y) or (X, Y, sample_weight), optional
-            Evaluated after each epoch.
+            Samples to measure after each epoch.
         callbacks : iterable of objects
-            With any of the methods of `fastbp.callbacks.Callback`. Parameters are current in all of them, and may be
-            changed at the begin and at the end of training.
+            Objects with any of the methods of `fastbp.callbacks.Callback`. The network's parameters are current in all
+            of them. They may be changed when training begins and when it ends.
         progress : bool, optional
-            Whether to show a progress bar; None shows it where standard error is a terminal.
+            Whether to show a progress bar. None shows it if standard error is a terminal.
         sample_weight : array_like (n_samples,), optional
-            v_s >= 0 in C = 1/m Σ_s v_s C_s; 1 if absent.
+            Weights v_s >= 0 in C = 1/m Σ_s v_s C_s. The default is 1.
         class_weight : mapping or sequence, optional
-            A weight for each label, 1 for those a mapping leaves out, by which v_s is multiplied. Validation has the
-            weights of its own only.
+            Factor of v_s for each label, 1 for labels that a mapping lacks. It has no effect on validation.
         metrics : iterable of str or callable
-            "accuracy", "top_5" (or another k), "r2", "mae" or functions (y_true, a) -> float of the targets as they
-            were given and a^L, all without weights: measured on the validation data after each epoch, as "val_" and
-            the name.
+            Measures of the validation data beside the loss: "accuracy", "top_5" (or another number), "r2", "mae", or
+            functions (y_true, a) -> float of the targets as given and the outputs a^L. They take no weights. The
+            history has them as "val_" and the name.
 
         Returns
         -------
         History
-            Also kept as `history`.
+            The measures of each epoch, also kept as `history`.
 
         Raises
         ------
         TypeError, ValueError
-            If an argument is not as described; nothing has changed then, unless it is a batch that comes later.
+            If an argument is of the wrong type, shape or range. Nothing has changed then, except by the minibatches
+            before a wrong one of an iterable.
         FloatingPointError
-            If the loss is no longer finite; parameters are left as they are then.
+            If the loss is no longer finite. The minibatch with this loss makes no update.
+
+        Notes
+        -----
+        Ctrl-C ends training within a fraction of a second by KeyboardInterrupt. The network keeps what it has learned,
+        and `history` has the finished epochs.
+
+        The loss and accuracy of an epoch are means over its minibatches, each measured before its update, as in Keras.
+
+        Examples
+        --------
+        >>> from fastbp.reference import Network, Trainer
+        >>> trainer = Trainer(Network([1, 2], rng=0), batch_size=2, rng=0)
+        >>> history = trainer.fit([[0.0], [1.0], [2.0]], [0, 1, 1], epochs=5, validation_data=([[3.0]], [1]))
+        >>> len(history.loss), len(history.val_loss), trainer.steps
+        (5, 5, 10)
         """
         epochs = check_count("epochs", epochs)
         chunks, n_samples = self._source(X, Y, epochs, sample_weight, class_weights(class_weight, self.network))
@@ -155,21 +119,38 @@ class BaseTrainer(TrainerState):
         return self.history
 
     def step(self, X: ArrayLike, Y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Make one update with all of X and Y as its minibatch.
+        """Make one update with one minibatch.
 
-        Parameters are those of `fit`.
+        Parameters
+        ----------
+        X : array_like (n_samples, n_0)
+            Inputs, one sample per row, which are the minibatch.
+        Y : array_like (n_samples, n_L) or ints (n_samples,)
+            Targets, or labels 0..n_L-1 if the loss takes labels.
+        sample_weight : array_like (n_samples,), optional
+            Weights v_s >= 0 in C = 1/m Σ_s v_s C_s. The default is 1.
 
         Returns
         -------
         float
-            C before the update.
+            Cost C before the update.
 
         Raises
         ------
         TypeError, ValueError
-            If an argument is not as described for `fit`; nothing has changed then.
+            If an argument is of the wrong type, shape or range. Nothing has changed then.
         FloatingPointError
-            If the loss is not finite.
+            If the loss is not finite. The parameters are then unchanged.
+
+        Examples
+        --------
+        >>> from fastbp.reference import Network, Trainer
+        >>> net = Network([1, 1], output="identity", loss="quadratic", init="zeros")
+        >>> trainer = Trainer(net, "sgd")
+        >>> trainer.step([[0.0], [1.0]], [[1.0], [3.0]])
+        2.5
+        >>> net.biases[0]
+        array([0.2], dtype=float32)
         """
         data = self.network.canonical(X, Y, sample_weight)
         n = data[0].shape[0]

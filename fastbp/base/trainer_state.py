@@ -110,6 +110,11 @@ class TrainerState(ABC):
         """The numbers that the optimizer keeps for each parameter: read-only arrays laid out as the parameters.
 
         Assign a tuple of such arrays to change them.
+
+        Raises
+        ------
+        ValueError
+            If the assigned arrays are not as many as the rule keeps, or differ in shape from the parameters.
         """
         states = self._current_states()
         if states is None:
@@ -147,9 +152,37 @@ class TrainerState(ABC):
         vars(self).update(state)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write network, optimizer and its state, schedule, random numbers, rules and history to one file.
+        """Write the trainer and its network to a file in safetensors layout.
 
-        It is in safetensors layout, and written as a whole or not at all. Callbacks are no part of it.
+        It holds the network, the optimizer, its state and schedule, the random numbers, the regularization and the
+        history. Callbacks are not in it. The file is written as a whole or not at all.
+
+        Parameters
+        ----------
+        path : path-like
+            File to write. A file of this name is replaced.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written. A file of this name is then as before.
+        ValueError
+            If `rng` is a generator whose state cannot be saved.
+
+        See Also
+        --------
+        fastbp.callbacks.ModelCheckpoint : Save during training.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from fastbp.reference import Network, Trainer
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "run.safetensors"
+        ...     Trainer(Network([1, 2], rng=0), "adam").save(path)
+        ...     path.exists()
+        True
         """
         description = checkpoint.describe_network(self.network) | {"trainer": checkpoint.describe_trainer(self)}
         arrays = self.network._named(self.network.parameters) | checkpoint.trainer_arrays(self)
@@ -157,24 +190,38 @@ class TrainerState(ABC):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], custom: Mapping[str, Any] | None = None) -> Self:
-        """Return the trainer that `save` wrote, its network as `network`: `fit` goes on as if it had not been away.
+        """Return the trainer that `save` wrote, with its network as `network`.
 
-        To the last bit, if it was saved between epochs: by `fastbp.callbacks.ModelCheckpoint`, or after a fit. The
-        epochs that remain are those planned less ``trainer.epochs``; `history` is that of the saved fit until the
-        next one, and the two can be added.
+        If it was saved between epochs, `fit` continues to the same bits as training without interruption.
 
         Parameters
         ----------
         path : path-like
-            The file; it is checked, and no code is loaded from it.
-        custom : mapping of str to objects
-            What is not fastbp's own: activations and losses by name, an optimizer by its class's name, a function that
-            gives the learning rate as "learning_rate".
+            File to read. It is checked, and no code is loaded from it.
+        custom : mapping of str to objects, optional
+            What is not fastbp's own: activations and losses by name, an optimizer by the name of its class, and a
+            function that gives the learning rate as "learning_rate".
+
+        Returns
+        -------
+        Trainer
+            Trainer in the state of the saved one.
 
         Raises
         ------
+        OSError
+            If the file cannot be read.
         ValueError
-            If the file is damaged, of a newer fastbp or of another library, holds no trainer, or `custom` lacks one.
+            If the file is damaged, was written by a newer fastbp or another library, or holds no trainer, or if
+            `custom` lacks a name.
+        TypeError
+            If an entry of `custom` is of the wrong type.
+
+        Notes
+        -----
+        `fastbp.callbacks.ModelCheckpoint` saves between epochs, and so does a call of `save` after a fit. The epochs
+        that remain are those planned minus ``trainer.epochs``. `history` is that of the saved fit until the next one,
+        and the two can be added.
 
         Examples
         --------
