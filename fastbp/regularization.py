@@ -1,7 +1,7 @@
-"""What holds a network back while it trains: penalties, dropout, limits of norms, clipping, smoothed labels.
+"""Regularization and clipping: penalties, dropout, limits of norms, smoothed labels.
 
-A rule that changes each number of the gradient by itself is a row of `GRADIENT_RULES`: a formula that is compiled like
-an optimizer's. The others need more than one number and are parts of the kernels.
+A rule that changes each component of the gradient by itself is a row of `GRADIENT_RULES`, a formula that is compiled as
+those of `fastbp.update_rules`. The others need more than one number and are parts of the kernels.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import numpy as np
 
 from fastbp.checks import check_count, check_number
 
+__all__ = ["GRADIENT_RULES", "GradientRule", "Regularization"]
+
 _LIMITS = ("max_norm", "clip_value", "clip_norm")
 _SHARES = ("dropout", "label_smoothing")
 
@@ -22,14 +24,24 @@ _SHARES = ("dropout", "label_smoothing")
 # ------------------------------------------------------------------ rules of one number of the gradient
 @dataclass(frozen=True)
 class GradientRule:
-    """g ← formula(g, w, c), c the number that the trainer was given by the rule's name.
+    """Rule of one component of the gradient, g ← formula(g, w, c).
 
     Parameters
     ----------
     formula : callable
-        Of the gradient g of one parameter, the parameter w and the number c; as the formulas of `fastbp.activations`.
+        Formula of the component g, its parameter w and the number c that the trainer was given by the rule's name. What
+        it may use is said in `fastbp.activations`.
     biases : bool
-        Whether the rule holds for biases, too.
+        Whether the rule also holds for biases.
+
+    See Also
+    --------
+    GRADIENT_RULES : The rules that there are.
+
+    Examples
+    --------
+    >>> float(GRADIENT_RULES["clip_value"].formula(3.0, 0.5, 1.0))
+    1.0
     """
 
     formula: Callable[[Any, Any, Any], Any]
@@ -51,7 +63,7 @@ def clip(g: Any, w: Any, c: Any) -> Any:  # noqa: ARG001
     return np.minimum(np.maximum(g, -c), c)
 
 
-#: By the name of the trainer's argument, in the order in which they are applied.
+#: Rules by the name of the trainer's argument, in the order in which they are applied.
 GRADIENT_RULES: dict[str, GradientRule] = {
     "l2": GradientRule(l2_penalty),
     "l1": GradientRule(l1_penalty),
@@ -62,32 +74,54 @@ GRADIENT_RULES: dict[str, GradientRule] = {
 # ------------------------------------------------------------------ all of a trainer's
 @dataclass(frozen=True)
 class Regularization:
-    """Regularization and clipping of a trainer; the defaults do nothing.
+    """Regularization and clipping of a trainer. The defaults do nothing.
 
-    An update takes the gradient g of the data loss, applies `GRADIENT_RULES` (penalties, clipping by value), clips by
-    norm, lets the optimizer follow, and limits the norms of the weights.
+    An update takes the gradient g of the data loss, applies `GRADIENT_RULES` (penalties, then clipping by value), clips
+    by norm, lets the optimizer follow, and limits the norms of the weights.
 
     Parameters
     ----------
     l1, l2 : float
-        The penalties l1 Σ|w_ij| + l2/2 Σ w_ij² of all weights, without the biases, whatever the size of a minibatch.
+        Penalties l1 Σ|w_ij| + l2/2 Σ w_ij² of all weights, 0 or more [1]_, [2]_. Biases have none. The penalties do not
+        depend on the size of a minibatch.
     dropout : float
-        Probability that a hidden neuron is dropped for one sample of one update (Srivastava et al., 2014).
+        Probability in [0, 1) that a hidden neuron is dropped for one sample of one update [3]_. The others are scaled
+        by 1 / (1 − dropout).
     max_norm : float, optional
-        After each update ‖w_i‖ <= max_norm for the incoming weights of every neuron (Srivastava et al., 2014).
+        Upper limit of ‖w_i‖, the norm of the incoming weights of each neuron, after each update [3]_.
     clip_value : float, optional
-        Each number of the gradient lies in -clip_value..clip_value.
+        Upper limit of the absolute value of each component of the gradient [4]_.
     clip_norm : float, optional
-        The gradient of all weights and biases together has at most this norm (Pascanu et al., 2013).
+        Upper limit of the norm of the gradient of all weights and biases together [5]_.
     label_smoothing : float
-        e in the targets (1 − e) y + e / n_L, on a lone output (1 − e) y + e / 2 (Szegedy et al., 2016).
+        Share e in [0, 1) of the targets (1 − e) y + e / n_L, on a lone output (1 − e) y + e / 2 [6]_.
     dropout_seed : int
         Seed of the random numbers that choose the dropped neurons, 0..2³² − 1.
 
     Raises
     ------
     TypeError, ValueError
-        If one is not a number or out of its range; the message names both.
+        If an argument is not a number of its kind or is out of range. The message names it.
+
+    Notes
+    -----
+    Keras's ``L2`` penalty has no factor ½: its l2 is half of that here. PyTorch's ``weight_decay`` with SGD is l2 here,
+    but biases are penalised, too. Keras's ``clipnorm`` limits the norm of each variable by itself. Its
+    ``global_clipnorm`` and PyTorch's ``clip_grad_norm_`` limit that of all, as here.
+
+    References
+    ----------
+    .. [1] R. Tibshirani, "Regression shrinkage and selection via the lasso", Journal of the Royal Statistical Society B
+       58, 1996. doi:10.1111/j.2517-6161.1996.tb02080.x
+    .. [2] A. Krogh and J. A. Hertz, "A simple weight decay can improve generalization", NIPS 4, 1991.
+    .. [3] N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever and R. Salakhutdinov, "Dropout: a simple way to prevent
+       neural networks from overfitting", Journal of Machine Learning Research 15, 2014.
+    .. [4] T. Mikolov, "Statistical language models based on neural networks", PhD thesis, Brno University of
+       Technology, 2012.
+    .. [5] R. Pascanu, T. Mikolov and Y. Bengio, "On the difficulty of training recurrent neural networks", ICML, 2013.
+       arXiv:1211.5063
+    .. [6] C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens and Z. Wojna, "Rethinking the Inception architecture for
+       computer vision", CVPR, 2016. arXiv:1512.00567
 
     Examples
     --------
@@ -122,7 +156,23 @@ class Regularization:
         return {name: value for name, (value, default) in named.items() if value != default and name != "dropout_seed"}
 
     def gradient_rules(self, *, biases: bool) -> dict[str, float]:
-        """Return the active rows of `GRADIENT_RULES` with their numbers, for weights or for biases."""
+        """Return the active rows of `GRADIENT_RULES` with their numbers.
+
+        Parameters
+        ----------
+        biases : bool
+            Whether the rules for biases are asked for, or those for weights.
+
+        Returns
+        -------
+        dict of str to float
+            The number c of each active rule, in the order of application.
+
+        Examples
+        --------
+        >>> Regularization(l2=1e-4, clip_value=1.0).gradient_rules(biases=True)
+        {'clip_value': 1.0}
+        """
         active = self.active
         rows = GRADIENT_RULES.items()
         return {name: active[name] for name, rule in rows if name in active and (rule.biases or not biases)}
