@@ -1,7 +1,11 @@
 """The equations on whole NumPy arrays, for loops of your own: the functions of `fastbp.kernels.loops`, tiled.
 
-Signatures, shapes and bits are those of the loops; Numba's number of threads shares the work. Weights are packed anew
-at each call, which is why training does not go this way. No argument is checked: a wrong shape is a crash.
+Signatures, shapes and bits are those of the loops. The work is shared by as many threads as `numba.set_num_threads`
+sets, one or more. Weights are packed anew at each call. Training does not take these functions for that reason.
+
+The caller keeps four rules, because no argument is checked. All arrays have one dtype, float32 or float64. All are in C
+order. An array that is written shares no memory with another argument. The shapes are those of the docstrings: a wrong
+shape crashes the process.
 """
 
 from __future__ import annotations
@@ -18,7 +22,38 @@ from fastbp.kernels.vectors.memory import keep_alive, lanes_in, pointer
 
 
 def forward_arrays(z, W, b, x):
-    """z_si = Σ_j w_ij x_sj + b_i: z (m, n_out), W (n_out, n_in), b (n_out,), x (m, n_in)."""
+    """Compute the weighted sums z_si = Σ_j w_ij x_sj + b_i.
+
+    Parameters
+    ----------
+    z : ndarray (m, n_out)
+        Weighted sums, which are written.
+    W : ndarray (n_out, n_in)
+        Weights.
+    b : ndarray (n_out,)
+        Biases.
+    x : ndarray (m, n_in)
+        Activations of the layer before, or inputs.
+
+    See Also
+    --------
+    fastbp.kernels.loops.forward : The same as loops.
+
+    Notes
+    -----
+    All arrays have one dtype, float32 or float64, and C order. The written ones share no memory with the others.
+    No argument is checked: a wrong shape crashes the process.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastbp.kernels.arrays import forward
+    >>> z = np.empty((2, 1))
+    >>> forward(z, np.array([[1.0, 2.0]]), np.array([0.5]), np.array([[1.0, 1.0], [0.0, 3.0]]))
+    >>> z
+    array([[3.5],
+           [6.5]])
+    """
     m, n_out, n_in = z.shape[0], z.shape[1], x.shape[1]
     ld = padded(n_out, lanes_in(pointer(W)))
     w, start = np.zeros(ld * n_in, W.dtype), np.zeros(ld, W.dtype)
@@ -39,7 +74,37 @@ def forward_arrays(z, W, b, x):
 
 
 def backward_arrays(delta_in, delta_out, W, sigma_prime):
-    """δ_sj = Σ_i w_ij δ_si σ'(z_sj): delta_in, sigma_prime (m, n_in), delta_out (m, n_out), W (n_out, n_in)."""
+    """Compute the errors of the layer before, δ_sj = Σ_i w_ij δ_si σ'(z_sj).
+
+    Parameters
+    ----------
+    delta_in : ndarray (m, n_in)
+        Errors ∂C/∂z_j of the layer before, which are written.
+    delta_out : ndarray (m, n_out)
+        Errors ∂C/∂z_i of this layer.
+    W : ndarray (n_out, n_in)
+        Weights.
+    sigma_prime : ndarray (m, n_in)
+        Derivatives σ'(z_sj) of the layer before.
+
+    See Also
+    --------
+    fastbp.kernels.loops.backward : The same as loops.
+
+    Notes
+    -----
+    All arrays have one dtype, float32 or float64, and C order. The written ones share no memory with the others.
+    No argument is checked: a wrong shape crashes the process.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastbp.kernels.arrays import backward
+    >>> delta_in = np.empty((1, 2))
+    >>> backward(delta_in, np.array([[2.0]]), np.array([[1.0, 3.0]]), np.array([[1.0, 0.5]]))
+    >>> delta_in
+    array([[2., 3.]])
+    """
     m, n_in, n_out = delta_in.shape[0], delta_in.shape[1], delta_out.shape[1]
     ld, depth = padded(n_in, lanes_in(pointer(W))), padded(n_out, lanes_in(pointer(W)))
     w_t, zeros = np.zeros(ld * depth, W.dtype), np.zeros(ld, W.dtype)
@@ -60,7 +125,37 @@ def backward_arrays(delta_in, delta_out, W, sigma_prime):
 
 
 def gradient_arrays(dW, db, delta, x):
-    """∂C/∂w_ij = Σ_s δ_si x_sj, ∂C/∂b_i = Σ_s δ_si: dW (n_out, n_in), db (n_out,), delta (m, n_out), x (m, n_in)."""
+    """Compute the gradient, ∂C/∂w_ij = Σ_s δ_si x_sj and ∂C/∂b_i = Σ_s δ_si.
+
+    Parameters
+    ----------
+    dW : ndarray (n_out, n_in)
+        Derivatives ∂C/∂w_ij, which are written.
+    db : ndarray (n_out,)
+        Derivatives ∂C/∂b_i, which are written.
+    delta : ndarray (m, n_out)
+        Errors ∂C/∂z_i.
+    x : ndarray (m, n_in)
+        Activations of the layer before, or inputs.
+
+    See Also
+    --------
+    fastbp.kernels.loops.gradient : The same as loops.
+
+    Notes
+    -----
+    All arrays have one dtype, float32 or float64, and C order. The written ones share no memory with the others.
+    No argument is checked: a wrong shape crashes the process.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastbp.kernels.arrays import gradient
+    >>> dW, db = np.empty((1, 2)), np.empty(1)
+    >>> gradient(dW, db, np.array([[1.0], [2.0]]), np.array([[1.0, 0.0], [3.0, 1.0]]))
+    >>> dW, db
+    (array([[7., 2.]]), array([3.]))
+    """
     m, n_in, n_out, lanes = x.shape[0], x.shape[1], delta.shape[1], lanes_in(pointer(x))
     ld = padded(n_out, lanes)
     rows, g, index = np.zeros((m, ld), x.dtype), np.zeros(ld * n_in, x.dtype), np.arange(m)
