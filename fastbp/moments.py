@@ -219,7 +219,7 @@ class Lion(Optimizer):
     Notes
     -----
     The paper advises a rate 3 to 10 times smaller than that of `AdamW`, and a decay larger by as much. Keras has the
-    same rule with a default rate of 0.001. PyTorch has no Lion.
+    same rule with a default rate of 0.001.
 
     References
     ----------

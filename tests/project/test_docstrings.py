@@ -28,8 +28,6 @@ MODULES = (
     "callbacks", "history", "regularization", "gradcheck", "lbfgs", "configuration", "precompile", "network", "trainer",
     "reference", "kernels.arrays", "kernels.loops",
 )
-# Modules whose docstrings are not complete yet.
-PENDING: set[str] = set()
 
 # Checks of numpydoc that are off, and why.
 OFF = {
@@ -79,10 +77,6 @@ def public() -> Iterator[tuple[str, Any, type | None]]:
                 yield f"{path}.{member}", value, thing
 
 
-def is_pending(thing: Any) -> bool:
-    return plain(getattr(thing, "fget", thing)).__module__.removeprefix("fastbp.") in PENDING
-
-
 def inherits_its_docstring(thing: Any, owner: type | None, path: str) -> bool:
     name = path.rpartition(".")[2]
     return owner is not None and thing.__doc__ is None and inspect.getdoc(getattr(owner, name)) is not None
@@ -93,7 +87,7 @@ FIRST = {id(thing): (path, thing, owner) for path, thing, owner in reversed(list
 PUBLIC = {
     path: (thing, owner)
     for path, thing, owner in sorted(FIRST.values(), key=lambda found: found[0])
-    if not is_pending(thing) and not inherits_its_docstring(thing, owner, path)
+    if not inherits_its_docstring(thing, owner, path)
 }
 everything = pytest.mark.parametrize("path", PUBLIC)
 
@@ -106,11 +100,6 @@ def section(thing: Any, title: str) -> str:
     start = lines.index(title) + 2
     ends = [i for i in range(start, len(lines) - 1) if re.fullmatch(r"-{3,}", lines[i + 1])]
     return "\n".join(lines[start : ends[0] if ends else None])
-
-
-def test_pending_modules_exist():
-    for name in PENDING:
-        importlib.import_module(f"fastbp.{name}")
 
 
 # ------------------------------------------------------------------ numpydoc
