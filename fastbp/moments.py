@@ -76,6 +76,7 @@ class Adam(_Moments):
     0.5
     """
 
+    _: KW_ONLY
     weight_decay: float = 0.0
     amsgrad: bool = False
 
@@ -131,6 +132,7 @@ class AdamW(_Moments):
     0.25
     """
 
+    _: KW_ONLY
     weight_decay: float = 0.01
 
     def formula(self) -> Rule:  # noqa: D102
@@ -184,6 +186,7 @@ class Adamax(_Moments):
     """
 
     learning_rate: float | Callable[[int], float] = 2e-3
+    _: KW_ONLY
     weight_decay: float = 0.0
 
     def formula(self) -> Rule:  # noqa: D102

@@ -8,12 +8,13 @@ from __future__ import annotations
 import operator
 from typing import Any
 
+from llvmlite import ir
 from numba.core import types
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin
 
 from fastbp.kernels.vectors.intrinsics import Code, vector_code
-from fastbp.kernels.vectors.simd import Vec, lanes_of, vector_of
+from fastbp.kernels.vectors.simd import Vec, broadcast, lanes_of, vector_of
 
 
 @intrinsic
@@ -86,8 +87,8 @@ def load_first(code, p, offset, n):
 
 @vector_code(lambda p, offset, x: types.void)
 def store(code, p, offset, x):
-    """Write vector `x`, or four of them, to p[offset]."""
-    code.store(p, offset, x)
+    """Write vector `x`, or four of them, or a number in every lane, to p[offset]."""
+    code.store(p, offset, x if isinstance(x.type, ir.VectorType) else broadcast(code.builder, x, code.lanes))
 
 
 @vector_code(lambda p, count: types.UniTuple(vector_of(p.dtype), count.literal_value), literal=True)
