@@ -8,7 +8,7 @@ import pytest
 
 from fastbp.kernels.tiles.tile import rank1
 from fastbp.kernels.vectors import simd
-from fastbp.kernels.vectors.memory import load, pointer, store
+from fastbp.kernels.vectors.memory import lanes_in, load, pointer, splats, store, zero_in
 from fastbp.kernels.vectors.simd import lanes_of
 
 dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=lambda dtype: dtype.__name__)
@@ -34,13 +34,13 @@ def pairs(dtype):
 
 def of_two(x, y):
     """What NumPy's names and the operators mean for two vectors, two arrays or two numbers."""
-    return (x + y, x - y, x * y, x / y, np.copysign(x, y), np.where(x < y, x, y), np.where(x <= y, x, y),
+    return (x + y, x - y, x * y, x / y, np.where(x < y, x, y), np.where(x <= y, x, y),
             np.where(x > y, x, y), np.where(x >= y, x, y), np.where(x == y, x, y), np.where(x != y, x, y))
 
 
 def of_one(x):
     """The same for one, and for one beside Python's numbers."""
-    return (-x, abs(x), np.abs(x), np.sqrt(x), np.rint(x), np.floor(x), 1 - x, x * 2.5 + 1, 1 / x,
+    return (-x, abs(x), np.abs(x), np.sqrt(x), 1 - x, x * 2.5 + 1, 1 / x,
             np.where(x > 1, 1.0, x * 0.5), np.maximum(x, 0.25), np.minimum(0.25, x))
 
 
@@ -107,10 +107,10 @@ def test_numbers_fill_all_lanes(dtype):
     def fill(out, x, number, lanes):
         store(pointer(out), 0, number)
         store(pointer(out), lanes, simd.splat(number))
-        first, second = simd.splats(pointer(x), 2)
+        first, second = splats(pointer(x), 2)
         store(pointer(out), 2 * lanes, first - second)
-        store(pointer(out), 3 * lanes, simd.zero_in(pointer(x)))
-        return simd.lanes_in(pointer(x))
+        store(pointer(out), 3 * lanes, zero_in(pointer(x)))
+        return lanes_in(pointer(x))
 
     lanes = lanes_of(np.dtype(dtype))
     assert lanes == simd.VECTOR_BYTES // np.dtype(dtype).itemsize

@@ -108,7 +108,7 @@ def _layout(x: Value) -> tuple[Any, int, int]:
     return (ir.VectorType(ty, x.lanes) if isinstance(x.type, ir.VectorType) else ty), fraction, one
 
 
-class Whole:
+class NearestInteger:
     """A whole number n = rint(x), |n| < 2^22, as a Value `n` and as the last bits of `shifted` = 1.5 2^fraction + n."""
 
     def __init__(self, x: Value, factor: float) -> None:
@@ -116,14 +116,14 @@ class Whole:
         self.shifted = fma(x, factor, magic)
         self.n = self.shifted - magic
 
-    def power(self, more: int = 0) -> Value:
+    def exp2(self, more: int = 0) -> Value:
         """2^(n + more) where that is a normal number."""
         t = self.shifted
         ty, fraction, one = _layout(t)
         k = t.builder.shl(t.builder.bitcast(t.value, ty), t.constant(fraction, ty))
         return t.new(t.builder.bitcast(t.builder.add(k, t.constant(one + (more << fraction), ty)), t.type))
 
-    def scale(self, p: Value) -> Value:
+    def ldexp(self, p: Value) -> Value:
         """p 2^n for p of about 1 and any n: overflows to infinity, rounds once to a subnormal number or 0."""
         if HAS_SCALEF and p.lanes == pick(p, 16, 8):
             return _scalef(p, self.n)
@@ -148,7 +148,7 @@ def _scalef(p: Value, n: Value) -> Value:
     return p.new(p.builder.call(function, [p.value, n.value, p.value, mask(-1), rounding(4)]))
 
 
-def split(x: Value) -> tuple[Value, Value, Value]:
+def frexp(x: Value) -> tuple[Value, Value, Value]:
     """(k, m, 2^(2−k)) with x = 2^k m and m in [√½, √2), for positive normal x."""
     build = x.builder
     ty, fraction, one = _layout(x)

@@ -1,7 +1,7 @@
 """CPU vectors as a Numba type.
 
 ``Vec(dtype, lanes)`` lowers to an LLVM vector and ``Mask(lanes)`` to a vector of bits. Arithmetic, comparisons and
-NumPy's maximum, minimum, abs, sqrt, rint and where work on them, so a formula written for one number serves a register
+NumPy's maximum, minimum, abs, sqrt and where work on them, so a formula written for one number serves a register
 of them.
 """
 
@@ -228,12 +228,11 @@ for _function, _in_place, _name in (
 ):
     define(_function, 2, _instruction(_name))
     define(_in_place, 2, _instruction(_name))
-for _function, _name in ((np.abs, "fabs"), (abs, "fabs"), (np.sqrt, "sqrt"), (np.rint, "rint"), (np.floor, "floor")):
+for _function, _name in ((np.abs, "fabs"), (abs, "fabs"), (np.sqrt, "sqrt")):
     define(_function, 1, _named(_name))
 define(operator.neg, 1, _instruction("fneg"))
 define(np.maximum, 2, _extremum("<"))
 define(np.minimum, 2, _extremum(">"))
-define(np.copysign, 2, _named("copysign"))
 for _function, _sign in (
     (operator.lt, "<"),
     (operator.le, "<="),
