@@ -74,7 +74,15 @@ class TrainerState(ABC):
         self.optimizer = get_optimizer(optimizer)
         self.batch_size, self.shuffle, self.threads = batch_size, shuffle, threads
         self.rng = rng
-        rules = Regularization(l1, l2, dropout, max_norm, clip_value, clip_norm, label_smoothing)
+        rules = Regularization(
+            l1=l1,
+            l2=l2,
+            dropout=dropout,
+            max_norm=max_norm,
+            clip_value=clip_value,
+            clip_norm=clip_norm,
+            label_smoothing=label_smoothing,
+        )
         if rules.label_smoothing and network.loss_function != LOSSES["cross_entropy"]:
             name = network.loss_function.name
             raise ValueError(f"label_smoothing is for the loss 'cross_entropy', the network has {name!r}")
