@@ -52,9 +52,10 @@ def warmup(dtype: DTypeLike | None = None, *, complete: bool = False) -> None:
 
 
 def _train(network: Network, optimizer: str, max_norm: float | None = None) -> None:
-    """One update and all ways to evaluate: many samples in packed panels, a small batch without."""
+    """One update, one gradient, and all ways to evaluate: many samples in packed panels, a small batch without."""
     X = _samples(network.dtype)
     Trainer(network, optimizer, max_norm=max_norm, rng=0).step(X, np.zeros(len(X), np.int64))
+    network.backprop(X, np.zeros(len(X), np.int64))
     network.loss(X, np.zeros(len(X), np.int64))
     network.predict(X)
     network.predict(X[:SMALL_BATCH])

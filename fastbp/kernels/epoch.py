@@ -79,13 +79,13 @@ def norm_rules(ws, layers, h, t, threads, phase):
     """Thread t's share of what clipping by norm and max-norm do; the phase of the barrier after it."""
     if ws.clip_norm > 0:
         factor = clip_factor(ws, layers)  # by each thread for itself, of the whole gradient
-        wait(ws.arrivals, t, threads, phase + 1, 0)
+        wait(ws.arrivals, t, threads, phase + 1, np.int64(0))
         apply_layers(ws, layers, h, factor, t, threads)
-        wait(ws.arrivals, t, threads, phase + 2, 0)
+        wait(ws.arrivals, t, threads, phase + 2, np.int64(0))
         phase += 2
     if ws.max_norm > 0:
         limit_layers(ws, layers, t, threads)
-        wait(ws.arrivals, t, threads, phase + 1, 0)
+        wait(ws.arrivals, t, threads, phase + 1, np.int64(0))
         phase += 1
     return phase
 
@@ -104,13 +104,13 @@ def steps(after):
         for k in range((n + batch - 1) // batch):
             m, part, h = min(batch, n - k * batch), rows + k * batch, hyper + k * width
             finite = sample_share(ws, layers, part, m, step + k, h, t, threads)
-            diverged = wait(ws.arrivals, t, threads, phase + 1, 0 if finite else 1)
+            diverged = wait(ws.arrivals, t, threads, phase + 1, np.int64(0 if finite else 1))
             if t == 0:
-                loss, correct, samples = loss + loss_of(ws, part, 0, m), correct + correct_of(ws, m), samples + m
+                loss, correct, samples = loss + loss_of(ws, part, np.int64(0), m), correct + correct_of(ws, m), samples + m
             if diverged:
                 break
             gradient_layers(ws, layers, ws.x, part, m, h, t, threads)
-            wait(ws.arrivals, t, threads, phase + 2, 0)
+            wait(ws.arrivals, t, threads, phase + 2, np.int64(0))
             phase = after(ws, layers, h, t, threads, phase + 2)
             if t == 0:
                 ws.steps[0] = step + k + 1
