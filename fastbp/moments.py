@@ -38,14 +38,14 @@ class Adam(_Moments):
     ----------
     learning_rate : float or callable
         Learning rate η, 0 or more, or a schedule η(t) (see `fastbp.schedules`).
-    weight_decay : float
-        Decay λ, 0 or more. The rule adds λ w to g.
-    amsgrad : bool
-        Whether to divide by the largest ν so far in place of ν [2]_.
     beta1, beta2 : float
         Shares β₁ and β₂ of the old means, in [0, 1).
     eps : float
         Number ε that is added to the root, 0 or more.
+    weight_decay : float
+        Decay λ, 0 or more. The rule adds λ w to g.
+    amsgrad : bool
+        Whether to divide by the largest ν so far in place of ν [2]_.
 
     Raises
     ------
@@ -101,12 +101,12 @@ class AdamW(_Moments):
     ----------
     learning_rate : float or callable
         Learning rate η, 0 or more, or a schedule η(t) (see `fastbp.schedules`).
-    weight_decay : float
-        Decay λ, 0 or more. Each step takes η λ w off w.
     beta1, beta2 : float
         Shares β₁ and β₂ of the old means, in [0, 1).
     eps : float
         Number ε that is added to the root, 0 or more.
+    weight_decay : float
+        Decay λ, 0 or more. Each step takes η λ w off w.
 
     Raises
     ------
@@ -153,14 +153,14 @@ class Adamax(_Moments):
     ----------
     learning_rate : float or callable
         Learning rate η, 0 or more, or a schedule η(t) (see `fastbp.schedules`).
-    weight_decay : float
-        Decay λ, 0 or more. The rule adds λ w to g.
     beta1 : float
         Share β₁ of the old mean, in [0, 1).
     beta2 : float
         Factor β₂ of the old maximum, in [0, 1).
     eps : float
         Number ε that is added to |g|, 0 or more.
+    weight_decay : float
+        Decay λ, 0 or more. The rule adds λ w to g.
 
     Raises
     ------

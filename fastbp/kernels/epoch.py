@@ -106,7 +106,8 @@ def steps(after):
             finite = sample_share(ws, layers, part, m, step + k, h, t, threads)
             diverged = wait(ws.arrivals, t, threads, phase + 1, np.int64(0 if finite else 1))
             if t == 0:
-                loss, correct, samples = loss + loss_of(ws, part, np.int64(0), m), correct + correct_of(ws, m), samples + m
+                loss += loss_of(ws, part, np.int64(0), m)
+                correct, samples = correct + correct_of(ws, m), samples + m
             if diverged:
                 break
             gradient_layers(ws, layers, ws.x, part, m, h, t, threads)

@@ -314,7 +314,7 @@ def test_threads_that_have_become_slower_than_one_are_left_at_once():
     machine = Machine(ThreadTuner(5e6, 2), {1: 1e-4, 2: 6e-5})
     machine.train(1.0)
     machine.seconds[2] = 3e-4
-    machine.train(0.5)
+    machine.train(1.0)
     assert machine.chosen == 1
 
 

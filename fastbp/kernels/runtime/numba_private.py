@@ -25,18 +25,22 @@ UNNAMED = "fastbp.config names the threading layer only when it runs"
 # module:name, and what happens without it; "Compiler().state" is an attribute that objects have and their class has not
 INTERFACES = {
     # types and signatures of vectors, pointers and records
+    "numba.core.types:BaseTuple": ERROR,
     "numba.core.types:CPointer": ERROR,
     "numba.core.types:Float": ERROR,
     "numba.core.types:Function": ERROR,
     "numba.core.types:Integer": ERROR,
     "numba.core.types:Number": ERROR,
+    "numba.core.types:Tuple": ERROR,
     "numba.core.types:Type": ERROR,
     "numba.core.types:UniTuple": ERROR,
     "numba.core.types:boolean": ERROR,
     "numba.core.types:float32": ERROR,
     "numba.core.types:float64": ERROR,
+    "numba.core.types:int32": ERROR,
     "numba.core.types:int64": ERROR,
     "numba.core.types:intp": ERROR,
+    "numba.core.types:none": ERROR,
     "numba.core.types:void": ERROR,
     "numba.core.types:voidptr": ERROR,
     "numba.core.typeconv:Conversion": ERROR,

@@ -166,7 +166,7 @@ class ThreadTuner:
         rival = self._rival() if self._tunes and self._seconds >= self._next_trial else None
         if rival is not None:
             first, second = (self._trials.setdefault(k, []) for k in (level, rival))
-            level, seconds = (rival if len(second) <= len(first) else level), _TRIAL_SECONDS
+            level, seconds = (rival if len(second) < len(first) else level), _TRIAL_SECONDS
         pace = self._pace.get(level, self._pace.get(self._level, math.inf))
         steps = max(1, min(n_steps, int(seconds / pace), _GROWTH * self._steps))
         return self._levels[level], steps
