@@ -18,7 +18,11 @@ from numba.core import event
 from processes import output_of, run_python, start_python
 
 import fastbp
+from fastbp.activations import ACTIVATIONS
 from fastbp.kernels.runtime import cache, jit
+from fastbp.losses import LOSSES
+from fastbp.regularization import GRADIENT_RULES
+from fastbp.update_rules import UPDATE_RULES
 
 PACKAGE = Path(fastbp.__file__).parent
 
@@ -248,15 +252,25 @@ def key_of(package, **variables):
 
 
 @pytest.mark.slow
-def test_an_edit_of_any_source_is_another_build(tmp_path):
+def test_an_edit_of_what_machine_code_is_made_from_is_another_build_and_no_other_edit_is(tmp_path):
     package = tmp_path / "fastbp"
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
     keys = [key_of(package)]
-    for name in ("kernels/tiles/tile.py", "activations.py"):
+    for name in ("kernels/tiles/tile.py", "activations.py", "callbacks.py"):
         with (package / name).open("a") as file:
             file.write("# edited\n")
         keys.append(key_of(package))
     assert len(set(keys)) == 3
+    assert keys[2] == keys[3]
+
+
+def test_every_formula_of_a_table_is_part_of_the_builds_key():
+    tables = (ACTIVATIONS, LOSSES, GRADIENT_RULES)
+    formulas = [value for table in tables for spec in table.values() for value in vars(spec).values()]
+    modules = {formula.__module__ for formula in (*formulas, *UPDATE_RULES) if callable(formula)}
+    files = {f"{module.removeprefix('fastbp.').replace('.', '/')}.py" for module in modules}
+    assert "update_rules.py" in files
+    assert all(file.startswith(cache.CODE) for file in files)
 
 
 @pytest.mark.slow

@@ -1,9 +1,9 @@
 """Where compiled kernels are kept: one checksummed file a function and signature, in a directory of this build's own.
 
 Numba's own cache keeps an index beside numbered data files, does not see an edit in another file, and raises on damage.
-Here the directory's name is a hash of everything the machine code depends on (the package's sources, the versions of
-Python, Numba, llvmlite and NumPy, the CPU and its features), a file's name says function and signature, files appear
-whole or not at all, and whatever goes wrong is a miss: the kernel is compiled, and one warning says why.
+Here the directory's name is a hash of everything the machine code depends on (the sources it is made from, the
+versions of Python, Numba, llvmlite and NumPy, the CPU and its features), a file's name says function and signature,
+files appear whole or not at all, and whatever goes wrong is a miss: the kernel is compiled, and one warning says why.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ from fastbp.kernels.runtime.numba_private import UNKEPT, usable
 
 _DIGEST = hashlib.sha256().digest_size
 
+# What machine code is made from: the kernels, what writes formulas, and the tables that hold formulas.
+CODE = ("kernels/", "symbolic/", "compiled/", "activations.py", "losses.py", "regularization.py", "update_rules.py")
+
 
 # ------------------------------------------------------------------ the directory
 def _candidates() -> Iterator[Path]:
@@ -61,14 +64,17 @@ def _private(path: Path) -> bool:
 
 
 def _sources() -> bytes:
-    """One hash over every module of the package, also where it lies in a zip file."""
+    """One hash over every module of `CODE`, also where the package lies in a zip file."""
     digest = hashlib.sha256()
-    for name, source in sorted(_modules(files("fastbp"))):
-        digest.update(name.encode() + b"\0" + source)
+    for entry in CODE:
+        place = files("fastbp").joinpath(entry.rstrip("/"))
+        modules = _modules(place, entry) if entry.endswith("/") else [(entry, place.read_bytes())]
+        for name, source in sorted(modules):
+            digest.update(name.encode() + b"\0" + source)
     return digest.digest()
 
 
-def _modules(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, bytes]]:
+def _modules(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
     """Name and source of every module in `folder` and below."""
     for entry in folder.iterdir():
         if entry.name.endswith(".py"):
