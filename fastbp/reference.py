@@ -240,7 +240,14 @@ class _Session:
     def states(self) -> tuple[FloatArray, ...]:
         return tuple(state.copy() for state in self._states)
 
-    def run(self, data: Canonical, rows: NDArray[np.int64], batch_size: int) -> ChunkResult:
+    def run(
+        self,
+        data: Canonical,
+        rows: NDArray[np.int64],
+        batch_size: int,
+        *,
+        last: bool = True,  # noqa: ARG002 - the network's parameters are always current
+    ) -> ChunkResult:
         loss_sum, correct, done, end = 0.0, 0, 0, perf_counter() + _CHUNK_SECONDS
         while done < len(rows):
             part = rows[done : done + batch_size]

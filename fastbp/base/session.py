@@ -33,7 +33,7 @@ class Session(Protocol):
 
     def __exit__(self, *error: object) -> None: ...
 
-    def run(self, data: Canonical, rows: NDArray[np.int64], batch_size: int) -> ChunkResult:
+    def run(self, data: Canonical, rows: NDArray[np.int64], batch_size: int, *, last: bool = True) -> ChunkResult:
         """Train on the first minibatches of `rows`, for about a tenth of a second.
 
         It ends after a minibatch whose loss is not finite, for which no update is made.
@@ -46,6 +46,8 @@ class Session(Protocol):
             Rows of the data, a minibatch after the other.
         batch_size : int
             Samples of a minibatch; the last one may be smaller.
+        last : bool
+            Whether nothing else is trained on before the exit, so that the parameters may be made current at once.
         """
 
     def states(self) -> tuple[FloatArray, ...]:

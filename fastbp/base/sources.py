@@ -30,7 +30,7 @@ def batch_chunks(session: Session, batches: Iterable[Canonical]) -> Iterator[Chu
     """Train on minibatches as they come."""
     for data in batches:
         n = data[0].shape[0]
-        yield session.run(data, np.arange(n), n)
+        yield session.run(data, np.arange(n), n, last=False)
 
 
 # ------------------------------------------------------------------ weights of classes

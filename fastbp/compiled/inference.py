@@ -53,11 +53,11 @@ class Inference:
     """
 
     def __init__(self, network: BaseNetwork, panels: Panels, *, evaluates: bool) -> None:
-        self._network, self._panels, self._evaluates = network, panels, evaluates
+        self._network, self._evaluates = network, evaluates
         self._plan = workspace_of(network, training=evaluates)
         self._work, self._block = work(network.sizes), self._plan.inference_block()
         self._workspace = Workspace()
-        self._workspace.point(w=panels.w)
+        panels.serve(self._workspace, training=False)
         self._capacity = self._threads = 0
         if evaluates:
             loss_fields(self._workspace, network)
@@ -77,7 +77,6 @@ class Inference:
     ) -> bool:
         """a^L, or costs and which labels are correct, of each row of X; whether X is finite."""
         n, size = X.shape[0], self._block
-        self._panels.refresh()
         self._workspace.point_to_data(X, Y, weight)
         wanted = 1 if self._work * n <= _PARALLEL_FLOP else min(-(-n // size), available(None))
         if wanted > 1:
@@ -94,9 +93,8 @@ class Bound:
 
     def __init__(self, network: BaseNetwork) -> None:
         self._network = network
-        plan = workspace_of(network, training=False)
-        self._place = plan.place
-        self.panels = Panels(plan, network.parameters)
+        self.panels = Panels(network)
+        self._place: tuple[int, int] | None = None  # of the layers, for a small batch
         self._direct = DIRECT_BATCH if network.parameters.nbytes > DIRECT_BYTES else SMALL_BATCH
         self.lock = threading.RLock()
         self._outputs: Inference | None = None
@@ -109,6 +107,8 @@ class Bound:
         if X.shape[0] <= self._direct:
             # a read-only array would be another type to compile for
             X = X if X.flags.writeable else X.copy()
+            if self._place is None:
+                self._place = workspace_of(network, training=False).place
             return out, bool(forward_small_batch(network.parameters, *self._place, X, out))
         if not self.lock.acquire(blocking=False):  # another Python thread is at work with these panels
             return Bound(network).outputs(X)

@@ -31,6 +31,7 @@ from fastbp.regularization import Regularization
 # Rows of X a multiple of this many bytes apart map a column of a minibatch to few cache sets: X is copied, padded.
 _BAD_STRIDE = 1024
 _BAD_STRIDE_ROWS = 64
+_NO_ROWS = np.empty(0, np.int64)
 
 
 class Session:
@@ -81,8 +82,9 @@ class Session:
         for own, state in zip(self._states, states, strict=True):
             pack_parameters(own, own[:0], state, *self._plan.place)
         self._workspace = Workspace()
-        bound.panels.for_training()
-        self._workspace.point(w=bound.panels.w, w_t=bound.panels.w_t)
+        with bound.lock:
+            bound.panels.serve(self._workspace, training=True)
+        self._enters = self._is_current = True
         self._workspace.point(steps=steps, result=self._result, state=self._state)
         self._workspace.put(state_stride=self._plan.n_panels)
         loss_fields(self._workspace, network)
@@ -117,19 +119,19 @@ class Session:
 
     def __enter__(self) -> Self:
         self._bound.lock.acquire()  # other Python threads wait, or predict with panels of their own
-        self._bound.panels.refresh()
+        self._enters = self._is_current = True
         return self
 
     def __exit__(self, *error: object) -> None:
         try:
-            if self._optimizer is not None:
-                self._bound.panels.sync()
+            if not self._is_current:
+                self._train(_NO_ROWS, 1, self._steady[:0], 1, parallel=False, leaves=True)
         finally:
             self._data = self._kept = None
             self._bound.lock.release()
 
     # ------------------------------------------------------------------ training
-    def run(self, data: Canonical, rows: NDArray[np.int64], batch_size: int) -> ChunkResult:
+    def run(self, data: Canonical, rows: NDArray[np.int64], batch_size: int, *, last: bool = True) -> ChunkResult:
         """Train on the first minibatches of `rows`; see `fastbp.base.session.Session`."""
         batch_size = min(batch_size, len(rows))
         tuner = self._reserve(batch_size)
@@ -137,23 +139,26 @@ class Session:
             self._take(data, batch_size)
         wanted, n_steps = tuner.next(-(-len(rows) // batch_size))
         hyper = self._hyper(n_steps)
+        last &= n_steps * batch_size >= len(rows) and self._optimizer is not None
         rows = rows[: n_steps * batch_size]
+        self._is_current = self._optimizer is None
         start = perf_counter()
         if wanted > 1 or tuner.starts_parallel:
             with numba_threads(wanted) as wanted:
-                self._train(rows, batch_size, hyper, wanted, parallel=wanted > 1 or tuner.starts_parallel)
+                self._train(rows, batch_size, hyper, wanted, parallel=wanted > 1 or tuner.starts_parallel, leaves=last)
         else:
-            self._train(rows, batch_size, hyper, 1, parallel=False)
+            self._train(rows, batch_size, hyper, 1, parallel=False, leaves=last)
+        self._is_current |= last
         tuner.record(wanted, n_steps, perf_counter() - start)
         loss_sum, correct, n_samples = self._result.tolist()
         return ChunkResult(loss_sum, int(correct), int(n_samples))
 
     def _train(
-        self, rows: NDArray[np.int64], batch_size: int, hyper: FloatArray, threads: int, *, parallel: bool
+        self, rows: NDArray[np.int64], batch_size: int, hyper: FloatArray, threads: int, *, parallel: bool, leaves: bool
     ) -> None:
-        TRAIN[self._norm_rules, parallel](
-            self._workspace.address, self._layers_at, len(self._layers), rows, batch_size, hyper, threads
-        )
+        place = self._workspace.address, self._layers_at, len(self._layers)
+        TRAIN[self._norm_rules, parallel](*place, rows, batch_size, hyper, threads, self._enters, leaves)
+        self._enters = False
 
     def _reserve(self, batch_size: int) -> ThreadTuner:
         """Have buffers for a minibatch; the tuner for its size."""

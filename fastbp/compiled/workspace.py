@@ -22,7 +22,7 @@ from fastbp.kernels.blocking import INFERENCE_BLOCKS, L2_SAMPLES, L2_WEIGHT_BYTE
 from fastbp.kernels.gradient import scratch_size
 from fastbp.kernels.runtime.barrier import arrivals_size
 from fastbp.kernels.runtime.records import LAYER, WORKSPACE
-from fastbp.kernels.tiles.packing import padded, refresh_panels, sync_parameters
+from fastbp.kernels.tiles.packing import padded
 from fastbp.kernels.tiles.skinny import is_skinny
 from fastbp.kernels.vectors.simd import lanes_of
 
@@ -175,31 +175,33 @@ def work(sizes: Sequence[int]) -> int:
 class Panels:
     """A network's parameters in panels, packed anew where they differ from what was packed last.
 
-    Users write to `weights`, `biases` and `parameters` in place, and nothing tells so. So each use compares the
-    parameters with a copy of those that were packed: 0.6 µs for 5,000 of them, 3 µs for 24,000 (Zen 3).
+    Users write to `weights`, `biases` and `parameters` in place, and nothing tells so. So each compiled call compares
+    the parameters with a copy of those that were packed: 0.6 µs for 5,000 of them, 3 µs for 24,000 (Zen 3).
     """
 
-    def __init__(self, plan: Plan, parameters: FloatArray) -> None:
-        self._plan, self._parameters = plan, parameters
-        self.w = aligned(plan.n_panels, plan.dtype)
-        self.w_t = aligned(0, plan.dtype)
-        self._seen = np.empty(plan.n_parameters, plan.dtype)
-        self._flat = address(parameters)
-        self._stale = True
+    def __init__(self, network: BaseNetwork) -> None:
+        self._layout = Plan(network.sizes, network.dtype, [0] * (len(network.sizes) - 1))
+        self._parameters = network.parameters
+        self.w = aligned(self._layout.n_panels, network.dtype)
+        self.w_t = aligned(0, network.dtype)
+        self._seen = np.empty_like(network.parameters)
+        self._workspaces: list[Workspace] = []
+        self._forget()
 
-    def for_training(self) -> None:
-        """Have panels for the way back, too."""
-        if len(self.w_t) < self._plan.n_w_t:
-            self.w_t, self._stale = aligned(self._plan.n_w_t, self._plan.dtype), True
+    def _forget(self) -> None:
+        """Have all parameters differ from those packed."""
+        np.invert(self._parameters.view(np.int32), out=self._seen.view(np.int32))
 
-    def refresh(self) -> None:
-        """Pack what has changed."""
-        refresh_panels(self.w, self.w_t, self._seen, self._flat, *self._plan.place, self._stale)
-        self._stale = False
-
-    def sync(self) -> None:
-        """Write the parameters from the panels."""
-        sync_parameters(self._flat, self._seen, self.w, *self._plan.place)
+    def serve(self, workspace: Workspace, *, training: bool) -> None:
+        """Let a workspace point here, from now on and wherever panels are made anew; panels for the way back, too."""
+        self._workspaces.append(workspace)
+        if training and len(self.w_t) < self._layout.n_w_t:
+            self.w_t = aligned(self._layout.n_w_t, self.w.dtype)
+            self._forget()
+        for each in self._workspaces:
+            each.point(w=self.w, flat=self._parameters, seen=self._seen)
+            if len(self.w_t):
+                each.point(w_t=self.w_t)
 
 
 # ------------------------------------------------------------------ the record

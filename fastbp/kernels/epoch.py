@@ -22,6 +22,7 @@ from fastbp.kernels.output import delta_output
 from fastbp.kernels.runtime.barrier import all_running, reset, wait
 from fastbp.kernels.runtime.jit import entry, inner
 from fastbp.kernels.runtime.records import layers_at, not_null, workspace_at
+from fastbp.kernels.tiles.packing import refresh, sync
 from fastbp.kernels.vectors.memory import pointer
 
 
@@ -91,6 +92,21 @@ def norm_rules(ws, layers, h, t, threads, phase):
 
 
 # ------------------------------------------------------------------ steps
+@inner
+def begin(ws, layers, threads, enters):
+    """Before the threads: pack the parameters that changed, where the call `enters`; no thread has arrived."""
+    if enters:
+        refresh(ws, layers)
+    reset(ws.arrivals, threads)
+
+
+@inner
+def finish(ws, layers, leaves):
+    """After the threads: the parameters as users see them, where the call `leaves`."""
+    if leaves:
+        sync(ws, layers)
+
+
 def steps(after):
     """The loop over minibatches; what comes `after` the gradient: rules, or nothing."""
 
@@ -118,7 +134,7 @@ def steps(after):
         if t == 0:
             ws.result[0], ws.result[1], ws.result[2] = loss, correct, samples
 
-    def train(address, layer_address, n_layers, rows, batch, hyper, threads):
+    def train(address, layer_address, n_layers, rows, batch, hyper, threads, enters, leaves):
         """Minibatches of `batch` consecutive entries of `rows`, one after the other; the last one may be smaller.
 
         The workspace's `result` gets Σ_s v_s C_s, each before its own update, how many samples got the correct label,
@@ -138,14 +154,17 @@ def steps(after):
             The optimizer's numbers at each step, of the network's dtype.
         threads : int
             Shares of each loop.
+        enters, leaves : bool
+            Whether the parameters are packed before, where they changed, and are written from the panels afterwards.
         """
-        reset(workspace_at(address, hyper).arrivals, threads)
+        begin(workspace_at(address, hyper), layers_at(layer_address, n_layers), threads, enters)
         for t in prange(threads):
             ws, layers, thread = workspace_at(address, hyper), layers_at(layer_address, n_layers), np.int64(t)
             side_by_side = all_running(ws.arrivals, thread, threads)
             if side_by_side or thread == 0:
                 shares = threads if side_by_side else 1
                 share(ws, layers, pointer(rows), len(rows), batch, pointer(hyper), hyper.shape[1], thread, shares)
+        finish(workspace_at(address, hyper), layers_at(layer_address, n_layers), leaves)
 
     return train
 

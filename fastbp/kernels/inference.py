@@ -9,6 +9,7 @@ from fastbp.kernels.forward import forward_samples
 from fastbp.kernels.output import delta_output
 from fastbp.kernels.runtime.jit import entry, inner
 from fastbp.kernels.runtime.records import layers_at, workspace_at
+from fastbp.kernels.tiles.packing import refresh
 from fastbp.kernels.vectors.memory import lanes_in, load, load_first, pointer, zero_in
 from fastbp.kernels.vectors.simd import first_lane, lane_sum, splat
 
@@ -61,7 +62,9 @@ def outputs(address, layer_address, n_layers, rows, out, correct, size, threads)
     """a^L of the rows of the data into `out` (n * n_L,), by blocks of `size` samples; whether all inputs are finite.
 
     Where the record names a loss, v_s C_s into `out` (n,), and 1 into `correct` (n,) where the label is correct.
+    Parameters that changed are packed first.
     """
+    refresh(workspace_at(address, out), layers_at(layer_address, n_layers))
     finite = np.ones(threads, np.bool_)
     for t in prange(threads):
         ws, layers, thread = workspace_at(address, out), layers_at(layer_address, n_layers), np.int64(t)

@@ -6,7 +6,7 @@ from guarded import assert_untouched, guarded, numbers
 from networks import make_data, make_labels, make_network, relative_error
 
 import fastbp
-from fastbp.compiled.workspace import Panels, Plan, workspace_of
+from fastbp.compiled.workspace import Plan
 from fastbp.kernels.blocking import COPY_BYTES, SKINNY, SMALL_BATCH
 from fastbp.kernels.tiles.packing import pack_parameters, unpack_parameters
 from fastbp.kernels.vectors.simd import lanes_of
@@ -74,9 +74,9 @@ def test_unpacking_gives_back_what_was_packed(sizes, dtype):
 def test_training_keeps_both_copies_of_the_weights_and_zeros(optimizer, rules, dtype, threads, parallel):
     net = make_network(fastbp, [17, 33, 15, 20, 3, 40, 4], activation="sigmoid", dtype=dtype)
     fastbp.Trainer(net, optimizer, 13, threads=threads, rng=0, **rules).fit(*make_data(net, 50))
-    kept, fresh = net._bound.panels, Panels(workspace_of(net, training=True), net.parameters)
-    fresh.for_training()
-    fresh.refresh()
+    kept, again = net._bound.panels, net.copy()
+    again.backprop(*make_data(net, 2))
+    fresh = again._bound.panels
     assert np.array_equal(kept.w, fresh.w)
     assert np.array_equal(kept.w_t, fresh.w_t)
 

@@ -31,12 +31,12 @@ class Spy:
     def states(self):
         return self.session.states()
 
-    def run(self, data, rows, batch_size):
+    def run(self, data, rows, batch_size, **more):
         runs = sum(isinstance(call, list) for call in self.calls)
         if self.interrupt_after is not None and runs >= self.interrupt_after:
             self.interrupt_after = None
             raise KeyboardInterrupt
-        result = self.session.run(data, rows, batch_size)
+        result = self.session.run(data, rows, batch_size, **more)
         self.calls.append(rows[: result.n_samples].tolist())
         return result
 

@@ -18,9 +18,27 @@ TESTED = ("0.62.0", "0.68.1")
 
 ERROR = "fastbp cannot be imported"
 UNLINKED = "each inner function is compiled by itself and a first step takes twice as long"
+UNTHINNED = "each inner function goes through all of Numba's passes and a first step takes 0.5 s longer"
 UNKEPT = "compiled kernels are not kept on disk and each process compiles its own"
 COLLECTED = "garbage is collected during compilation and a first step takes 0.3 s longer"
 UNNAMED = "fastbp.config names the threading layer only when it runs"
+
+#: The passes that turn a plain loop into LLVM's code, by module of numba.core.
+PASSES = (
+    ("untyped_passes", "TranslateByteCode"),
+    ("untyped_passes", "FixupArgs"),
+    ("untyped_passes", "IRProcessing"),
+    ("untyped_passes", "RewriteSemanticConstants"),
+    ("untyped_passes", "GenericRewrites"),
+    ("untyped_passes", "ReconstructSSA"),
+    ("untyped_passes", "DeadBranchPrune"),
+    ("typed_passes", "NopythonTypeInference"),
+    ("typed_passes", "PreLowerStripPhis"),
+    ("typed_passes", "IRLegalization"),
+    ("typed_passes", "AnnotateTypes"),
+    ("typed_passes", "NativeLowering"),
+    ("typed_passes", "NoPythonBackend"),
+)
 
 # module:name, and what happens without it; "Compiler().state" is an attribute that objects have and their class has not
 INTERFACES = {
@@ -85,8 +103,11 @@ INTERFACES = {
     "numba.core.compiler:StateDict().targetctx": UNLINKED,
     "numba.core.cpu:CPUContext.codegen": UNLINKED,
     "numba.core.cpu:CPUContext.get_executable": UNLINKED,
+    "numba.core.compiler:Compiler.define_pipelines": UNTHINNED,
+    "numba.core.compiler_machinery:PassManager": UNTHINNED,
+    **{f"numba.core.{module}:{name}": UNTHINNED for module, name in PASSES},
     # compiled kernels on disk: cache.py
-    "numba.core.base:BaseContext.refresh": UNKEPT,
+    "numba.core.runtime:rtsys": UNKEPT,
     "numba.core.ccallback:CFunc": UNKEPT,
     "numba.core.ccallback:CFunc()._cache": UNKEPT,
     "numba.core.codegen:CPUCodeLibrary.has_dynamic_globals": UNKEPT,

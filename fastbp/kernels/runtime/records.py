@@ -50,7 +50,9 @@ LAYER = np.dtype(
 # One record a workspace: addresses in bytes of what the kernels read and write, then numbers.
 FLOATS = (
     "w",  # weights in panels of columns i, and biases
-    "w_t",  # weights in panels of columns j
+    "w_t",  # weights in panels of columns j; 0 where nothing goes back
+    "flat",  # the parameters as users see them
+    "seen",  # a copy of those that are in the panels
     "state",  # of the optimizer: state k of w[o] at state[k * state_stride + o]
     "g",  # the gradient, laid out as w, where it is stored
     "a",

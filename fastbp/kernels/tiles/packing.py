@@ -13,8 +13,9 @@ from __future__ import annotations
 import numpy as np
 from numba.core import types
 
+from fastbp.kernels.runtime.host import VECTOR_BYTES
 from fastbp.kernels.runtime.jit import entry, inner
-from fastbp.kernels.runtime.records import layers_at
+from fastbp.kernels.runtime.records import layers_at, not_null
 from fastbp.kernels.tiles.tile import (
     fetch_ahead,
     first_rows,
@@ -28,7 +29,7 @@ from fastbp.kernels.tiles.tile import (
     transposed,
 )
 from fastbp.kernels.vectors.intrinsics import vector_code
-from fastbp.kernels.vectors.memory import lanes_in, load_first, pointer, pointer_at, store, words_at
+from fastbp.kernels.vectors.memory import lanes_in, load_first, pointer, store, words_at
 from fastbp.kernels.vectors.simd import no_unroll
 
 
@@ -199,31 +200,27 @@ def flat_from(flat, w, layer_address, n_layers):
         unpack_layer(pointer(flat) + layers[l].parameters, pointer(w), layers[l])
 
 
-def refreshed(w, w_t, seen, address, layer_address, n_layers, force):
-    """Pack the layers whose parameters at `address` differ from those `seen` when they were last packed; how many."""
-    layers, flat, packed = layers_at(layer_address, n_layers), pointer_at(address, w), 0
-    words = seen.itemsize // 4
-    for l in range(n_layers):
+@inner
+def refresh(ws, layers):
+    """Pack the layers whose parameters differ in a bit from those in the panels."""
+    words = VECTOR_BYTES // 4 // lanes_in(ws.flat)
+    for l in range(len(layers)):
         layer = layers[l]
         n, o = layer.n_out * (layer.n_in + 1), layer.parameters
-        new, old = words_at(flat + o), words_at(pointer(seen) + o)
-        if force or differ(new, old, n * words):
-            copy(pointer(seen) + o, flat + o, n)
-            pack_layer(pointer(w), pointer(w_t), flat + o, layer, len(w_t) > 0)
-            packed += 1
-    return packed
+        if differ(words_at(ws.flat + o), words_at(ws.seen + o), n * words):
+            copy(ws.seen + o, ws.flat + o, n)
+            pack_layer(ws.w, ws.w_t, ws.flat + o, layer, not_null(ws.w_t))
 
 
-def synced(address, seen, w, layer_address, n_layers):
-    """Write the parameters at `address` from panels, and note them as `seen`."""
-    layers, flat = layers_at(layer_address, n_layers), pointer_at(address, w)
-    for l in range(n_layers):
+@inner
+def sync(ws, layers):
+    """Write the parameters from the panels."""
+    for l in range(len(layers)):
         layer = layers[l]
-        unpack_layer(flat + layer.parameters, pointer(w), layer)
-        copy(pointer(seen) + layer.parameters, flat + layer.parameters, layer.n_out * (layer.n_in + 1))
+        n, o = layer.n_out * (layer.n_in + 1), layer.parameters
+        unpack_layer(ws.flat + o, ws.w, layer)
+        copy(ws.seen + o, ws.flat + o, n)
 
 
 pack_parameters = entry(panels_from, "pack_parameters")
 unpack_parameters = entry(flat_from, "unpack_parameters")
-refresh_panels = entry(refreshed, "refresh_panels")
-sync_parameters = entry(synced, "sync_parameters")

@@ -34,16 +34,6 @@ def keep_alive(tyctx, arr):
 
 
 @intrinsic
-def pointer_at(tyctx, address, like):
-    """The integer `address` as a pointer to numbers of the kind of the array `like`."""
-
-    def codegen(context, builder, sig, args):
-        return builder.inttoptr(args[0], context.get_value_type(sig.return_type))
-
-    return types.CPointer(like.dtype)(types.intp, like), codegen
-
-
-@intrinsic
 def words_at(tyctx, p):
     """The pointer `p` to numbers as one to 4-byte words."""
 
