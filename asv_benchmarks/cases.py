@@ -1,8 +1,8 @@
 """The networks that are timed and tested: one table for peers.py, the asv benchmarks and the tests.
 
 A `Task` is one call to be timed on one of them. To train ("fit" in one call, "step" by step), every implementation
-starts from `Case.parameters`, meets the MINIBATCHES minibatches of `Case.data` once, in their order, by plain gradient
-descent at LEARNING_RATE, and must arrive at `Case.trained`. To go "forward", it keeps `Case.parameters`, takes as many
+starts from `Case.parameters`, meets the minibatches of `Case.data` once, in their order, by plain gradient descent at
+LEARNING_RATE, and must arrive at `Case.trained`. To go "forward", it keeps `Case.parameters`, takes FORWARD_BLOCKS
 blocks of rows, and must give `Case.outputs`.
 """
 
@@ -19,7 +19,8 @@ from numpy.typing import DTypeLike, NDArray
 Floats = NDArray[np.floating[Any]]
 
 SEED = 0
-MINIBATCHES = 16
+EPOCH = 4096  # samples of an epoch, or a few more: whole minibatches
+FORWARD_BLOCKS = 16
 LEARNING_RATE = 0.05
 DTYPES = ("float32", "float64")
 CALLS = ("fit", "step", "forward")
@@ -42,6 +43,11 @@ class Case:
     output: str = "softmax"
     loss: str = "cross_entropy"
     tolerance: float = 1e-3
+
+    @property
+    def minibatches(self) -> int:
+        """Minibatches of an epoch."""
+        return -(-EPOCH // self.batch)
 
     @property
     def flop(self) -> int:
@@ -74,16 +80,17 @@ class Case:
     def data(self, dtype: DTypeLike, rows: int = 0) -> tuple[Floats, NDArray[np.int64], Floats]:
         """X (samples, n_0) in [0, 1), labels (samples,), and the labels one-hot (samples, n_L).
 
-        There are MINIBATCHES blocks of `rows` samples; 0 stands for `batch`.
+        There are FORWARD_BLOCKS blocks of `rows` samples; 0 stands for the minibatches.
         """
         rng = np.random.default_rng(SEED + 1)
-        samples, n_classes = MINIBATCHES * (rows or self.batch), self.sizes[-1]
+        samples = FORWARD_BLOCKS * rows if rows else self.minibatches * self.batch
+        n_classes = self.sizes[-1]
         X = rng.random((samples, self.sizes[0]), dtype=np.float32).astype(dtype)
         labels = rng.integers(0, n_classes, samples)
         return X, labels, (labels[:, None] == np.arange(n_classes)).astype(dtype)
 
     def trained(self, dtype: DTypeLike) -> Floats:
-        """The parameters after the MINIBATCHES steps, in float64 NumPy, from start and data rounded to `dtype`."""
+        """The parameters after all steps, in float64 NumPy, from start and data rounded to `dtype`."""
         X, _, Y = (array.astype(np.float64) for array in self.data(dtype))
         flat = self.parameters(dtype).astype(np.float64)
         for start in range(0, len(X), self.batch):
@@ -134,13 +141,18 @@ class Task:
         return 2 * self.rows * sum(self.case.weights_of_layers) if self.call == "forward" else self.case.flop
 
     @property
+    def calls(self) -> int:
+        """Steps of an epoch, or forward calls."""
+        return FORWARD_BLOCKS if self.call == "forward" else self.case.minibatches
+
+    @property
     def title(self) -> str:
         """The call and its network."""
         return f"{self.call} of {self.case}" if self.call != "forward" else f"forward of {self.rows} x {self.case.name}"
 
     def blocks(self) -> tuple[list[Floats], list[NDArray[np.int64]], list[Floats]]:
-        """X, labels and one-hot labels in MINIBATCHES blocks, one for each call."""
-        X, labels, Y = (np.split(array, MINIBATCHES) for array in self.case.data(self.dtype, self.rows))
+        """X, labels and one-hot labels in blocks, one for each of `calls`."""
+        X, labels, Y = (np.split(array, self.calls) for array in self.case.data(self.dtype, self.rows))
         return X, labels, Y
 
     def targets(self, labels: Any, one_hot: Any) -> Any:

@@ -10,7 +10,7 @@ from itertools import pairwise, product
 from typing import Any, NamedTuple
 
 import numpy as np
-from cases import DTYPES, MINIBATCHES, Case, Task
+from cases import DTYPES, Case, Task
 from limit import fma_limit
 
 from .common import SHAPES, THREADS, Compiled, compile_all, median_seconds, run_of, skip, trainable
@@ -62,7 +62,7 @@ def gradient(way: str, case: Case, dtype: str, threads: int) -> Work:
 
 def epoch(way: str, case: Case, dtype: str, threads: int) -> Work:
     functions_of(way)
-    return Work(run_of(PEER[way], Task(case, "fit", dtype, threads)), MINIBATCHES * case.flop)
+    return Work(run_of(PEER[way], Task(case, "fit", dtype, threads)), case.minibatches * case.flop)
 
 
 KERNELS = {"forward": forward, "backward": backward, "gradient": gradient, "epoch": epoch}

@@ -16,7 +16,7 @@ from cases import Floats, Task
 class Job:
     """One task, ready to be timed.
 
-    `run` makes its MINIBATCHES steps or forward calls. `result` reads the parameters, flat as `Case.parameters`, or
+    `run` makes its steps or forward calls. `result` reads the parameters, flat as `Case.parameters`, or
     computes the outputs of all forward calls, one row a sample.
     """
 

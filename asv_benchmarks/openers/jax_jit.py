@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from cases import LEARNING_RATE, MINIBATCHES, Task
+from cases import LEARNING_RATE, Task
 from jax import numpy as jnp
 
 from . import Job
@@ -47,7 +47,7 @@ def _open_training(task: Task, whole_loop: bool) -> Job:
     X, _, Y = (jnp.stack([jnp.asarray(block) for block in blocks]) for blocks in task.blocks())
     if whole_loop:
         def loop(params: Any, X: Any, Y: Any) -> Any:
-            return jax.lax.fori_loop(0, MINIBATCHES, lambda k, p: step(p, X[k], Y[k]), params)
+            return jax.lax.fori_loop(0, task.calls, lambda k, p: step(p, X[k], Y[k]), params)
 
         minibatches, compiled = [(X, Y)], jax.jit(loop, donate_argnums=0)
     else:

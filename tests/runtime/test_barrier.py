@@ -84,7 +84,7 @@ def test_iterations_that_run_one_after_the_other_train_as_one_thread_does():
         with trainer._opened() as session:
             session._reserve(16)
             session._take(data, 16)
-            session._train(np.arange(70), 16, np.full((5, 1), 0.1, np.float32), threads, parallel=False)
+            session._train(np.arange(70), 16, np.full((5, 1), 0.1, np.float32), threads, parallel=False, leaves=True)
             result = session._result.copy()
         return trainer.network.parameters.copy(), result, trainer.steps
 

@@ -103,7 +103,6 @@ INTERFACES = {
     "numba.core.compiler:StateDict().targetctx": UNLINKED,
     "numba.core.cpu:CPUContext.codegen": UNLINKED,
     "numba.core.cpu:CPUContext.get_executable": UNLINKED,
-    "numba.core.compiler:Compiler.define_pipelines": UNTHINNED,
     "numba.core.compiler_machinery:PassManager": UNTHINNED,
     **{f"numba.core.{module}:{name}": UNTHINNED for module, name in PASSES},
     # compiled kernels on disk: cache.py
