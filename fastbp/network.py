@@ -6,6 +6,7 @@ import numpy as np
 
 from fastbp import canonical
 from fastbp.base.network import BaseNetwork, Targets
+from fastbp.base.sources import in_order
 from fastbp.canonical import FloatArray
 from fastbp.compiled.inference import Bound
 from fastbp.compiled.session import Session
@@ -82,5 +83,5 @@ class Network(BaseNetwork):
         if self._session is None:
             self._session = Session(self, self._compiled(), None, Regularization(), (), np.zeros(1, np.int64), None)
         with self._session as session:
-            loss_sum, _, n = session.run((X, Y, weight), np.arange(X.shape[0]), X.shape[0])
+            loss_sum, _, n = session.run((X, Y, weight), in_order(X.shape[0]), X.shape[0])
             return loss_sum / n, session.gradient()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,17 @@ from fastbp.base.network import BaseNetwork, Canonical
 from fastbp.base.session import ChunkResult, Session
 from fastbp.canonical import FloatArray
 
-
 # ------------------------------------------------------------------ an epoch, chunk by chunk
+_KEPT_ROWS = 8192
+_arange = lru_cache(maxsize=8)(np.arange)
+
+
+def in_order(n: int) -> NDArray[np.int64]:
+    """Return the rows 0, ..., n − 1, to be read only: those of a minibatch are kept from call to call."""
+    rows: NDArray[np.int64] = _arange(n) if n <= _KEPT_ROWS else np.arange(n)
+    return rows
+
+
 def array_chunks(
     session: Session, data: Canonical, order: NDArray[np.int64], batch_size: int
 ) -> Iterator[ChunkResult]:
@@ -30,7 +40,7 @@ def batch_chunks(session: Session, batches: Iterable[Canonical]) -> Iterator[Chu
     """Train on minibatches as they come."""
     for data in batches:
         n = data[0].shape[0]
-        yield session.run(data, np.arange(n), n, last=False)
+        yield session.run(data, in_order(n), n, last=False)
 
 
 # ------------------------------------------------------------------ weights of classes

@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from fastbp.base.progress import Progress
 from fastbp.base.session import ChunkResult, Session
-from fastbp.base.sources import Batches, array_chunks, batch_chunks, class_weights, weigh_classes
+from fastbp.base.sources import Batches, array_chunks, batch_chunks, class_weights, in_order, weigh_classes
 from fastbp.base.trainer_state import TrainerState
 from fastbp.callbacks import methods
 from fastbp.canonical import FloatArray
@@ -155,7 +154,7 @@ class BaseTrainer(TrainerState):
         data = self.network.canonical(X, Y, sample_weight)
         n = data[0].shape[0]
         with self._opened() as session:
-            loss_sum = session.run(data, np.arange(n), n).loss_sum
+            loss_sum = session.run(data, in_order(n), n).loss_sum
         if not math.isfinite(loss_sum):
             raise self._diverged(loss_sum, f"step {self.steps + 1}")
         return float(loss_sum / n)
@@ -173,7 +172,7 @@ class BaseTrainer(TrainerState):
         n = data[0].shape[0]
 
         def chunks(session: Session) -> Iterator[ChunkResult]:
-            order = self.rng.permutation(n) if self.shuffle else np.arange(n)
+            order = self.rng.permutation(n) if self.shuffle else in_order(n)
             return array_chunks(session, data, order, self.batch_size)
 
         return chunks, n

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastbp.base.network import BaseNetwork, Targets
+from fastbp.base.sources import in_order
 from fastbp.canonical import FloatArray
 from fastbp.compiled.formulas import loss_address
 from fastbp.compiled.workspace import Panels, Workspace, address, work, workspace_of
@@ -31,12 +31,6 @@ def loss_fields(workspace: Workspace, network: BaseNetwork) -> None:
         at_zero=network.logits_form is not None or network.threshold == 0.0,
         smooth_scale=1.0,
     )
-
-
-@lru_cache(maxsize=8)
-def in_order(n: int) -> NDArray[np.int64]:
-    """0, ..., n − 1."""
-    return np.arange(n)
 
 
 class Inference:

@@ -137,6 +137,8 @@ class Session:
         tuner = self._reserve(batch_size)
         if data is not self._data:
             self._take(data, batch_size)
+        if len(rows) == batch_size and not tuner.tunes:
+            return self._one_step(rows, last=last)
         wanted, n_steps = tuner.next(-(-len(rows) // batch_size))
         hyper = self._hyper(n_steps)
         last &= n_steps * batch_size >= len(rows) and self._optimizer is not None
@@ -150,6 +152,17 @@ class Session:
             self._train(rows, batch_size, hyper, 1, parallel=False, leaves=last)
         self._is_current |= last
         tuner.record(wanted, n_steps, perf_counter() - start)
+        return self._measured()
+
+    def _one_step(self, rows: NDArray[np.int64], *, last: bool) -> ChunkResult:
+        """A step of which nothing can be tuned, for less Python beside it."""
+        self._is_current = self._optimizer is None
+        last &= not self._is_current
+        self._train(rows, len(rows), self._hyper(1), 1, parallel=False, leaves=last)
+        self._is_current |= last
+        return self._measured()
+
+    def _measured(self) -> ChunkResult:
         loss_sum, correct, n_samples = self._result.tolist()
         return ChunkResult(loss_sum, int(correct), int(n_samples))
 

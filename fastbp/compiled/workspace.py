@@ -6,6 +6,7 @@ costs two loads.
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -41,9 +42,16 @@ def aligned(n: int, dtype: Any) -> NDArray[Any]:
     return array
 
 
+_interface_at = ctypes.pythonapi.PyCapsule_GetPointer
+_interface_at.restype, _interface_at.argtypes = ctypes.c_void_p, (ctypes.py_object, ctypes.c_char_p)
+_word_at = ctypes.c_size_t.from_address
+_DATA = 40  # where the structure of NumPy's array interface, as C code reads it, has the address
+
+
 def address(array: NDArray[Any]) -> int:
-    """Where the first number of `array` lies (`ctypes.data` takes 1 µs more)."""
-    place: int = array.__array_interface__["data"][0]
+    """Where the first number of `array` lies: 0.6 µs, `__array_interface__` and `ctypes.data` take 1.4 (Zen 3)."""
+    capsule = array.__array_struct__  # owns the structure
+    place: int = _word_at(_interface_at(capsule, None) + _DATA).value
     return place
 
 
@@ -226,11 +234,11 @@ class Workspace:
     def point_to_data(self, X: FloatArray, Y: Targets | None, weight: FloatArray | None) -> None:
         """Let the record point to the data of a call, which keeps the arrays."""
         words, word = self.words, self.WORD
-        words[word["x"]] = X.__array_interface__["data"][0]
-        place = 0 if Y is None else Y.__array_interface__["data"][0]
+        words[word["x"]] = address(X)
+        place = 0 if Y is None else address(Y)
         labels = Y is not None and Y.ndim == 1
         words[word["labels"]], words[word["targets"]] = (place, 0) if labels else (0, place)
-        words[word["sample_weight"]] = 0 if weight is None else weight.__array_interface__["data"][0]
+        words[word["sample_weight"]] = 0 if weight is None else address(weight)
 
     def array(self, name: str) -> NDArray[Any]:
         """The array that the record points to."""

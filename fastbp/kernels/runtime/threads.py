@@ -149,7 +149,8 @@ class ThreadTuner:
 
     def __init__(self, flop: float, limit: int) -> None:
         self._levels = [2**k for k in range(limit.bit_length()) if 2**k < limit] + [limit]
-        self._tunes = limit > 1 and flop >= _TOO_LITTLE
+        #: Whether thread counts are tried; else one thread does all.
+        self.tunes = limit > 1 and flop >= _TOO_LITTLE
         #: Whether training begins in parallel, so that the serial kernel need not be compiled for one thread.
         self.starts_parallel = limit > 1 and flop > _PLENTY
         self._level = len(self._levels) - 1 if self.starts_parallel else 0
@@ -163,7 +164,7 @@ class ThreadTuner:
     def next(self, n_steps: int) -> tuple[int, int]:
         """Threads for the next steps, and how many of the `n_steps` to come to take."""
         level, seconds = self._level, _CHUNK_SECONDS
-        rival = self._rival() if self._tunes and self._seconds >= self._next_trial else None
+        rival = self._rival() if self.tunes and self._seconds >= self._next_trial else None
         if rival is not None:
             first, second = (self._trials.setdefault(k, []) for k in (level, rival))
             level, seconds = (rival if len(second) < len(first) else level), _TRIAL_SECONDS
