@@ -1,9 +1,9 @@
 """The networks that are timed and tested: one table for peers.py, the asv benchmarks and the tests.
 
 A `Task` is one call to be timed on one of them. To train ("fit" in one call, "step" by step), every implementation
-starts from `Case.parameters`, meets the minibatches of `Case.data` once, in their order, by plain gradient descent at
-LEARNING_RATE, and must arrive at `Case.trained`. To go "forward", it keeps `Case.parameters`, takes FORWARD_BLOCKS
-blocks of rows, and must give `Case.outputs`.
+starts from `Case.parameters`, meets the minibatches of `Case.data` in their order, EPOCHS times in a fit and once by
+steps, by plain gradient descent at LEARNING_RATE, and must arrive at `Case.trained`. To go "forward", it keeps
+`Case.parameters`, takes FORWARD_BLOCKS blocks of rows, and must give `Case.outputs`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import DTypeLike, NDArray
 Floats = NDArray[np.floating[Any]]
 
 SEED = 0
-EPOCH = 4096  # samples of an epoch, or a few more: whole minibatches
+SAMPLES, EPOCHS = 1024, 4  # of a fit; or a few samples more: whole minibatches
 FORWARD_BLOCKS = 16
 LEARNING_RATE = 0.05
 DTYPES = ("float32", "float64")
@@ -47,7 +47,7 @@ class Case:
     @property
     def minibatches(self) -> int:
         """Minibatches of an epoch."""
-        return -(-EPOCH // self.batch)
+        return -(-SAMPLES // self.batch)
 
     @property
     def flop(self) -> int:
@@ -89,11 +89,11 @@ class Case:
         labels = rng.integers(0, n_classes, samples)
         return X, labels, (labels[:, None] == np.arange(n_classes)).astype(dtype)
 
-    def trained(self, dtype: DTypeLike) -> Floats:
-        """The parameters after all steps, in float64 NumPy, from start and data rounded to `dtype`."""
+    def trained(self, dtype: DTypeLike, epochs: int) -> Floats:
+        """The parameters after so many epochs, in float64 NumPy, from start and data rounded to `dtype`."""
         X, _, Y = (array.astype(np.float64) for array in self.data(dtype))
         flat = self.parameters(dtype).astype(np.float64)
-        for start in range(0, len(X), self.batch):
+        for start in [*range(0, len(X), self.batch)] * epochs:
             self._step(flat, X[start : start + self.batch], Y[start : start + self.batch])
         return flat
 
@@ -141,9 +141,14 @@ class Task:
         return 2 * self.rows * sum(self.case.weights_of_layers) if self.call == "forward" else self.case.flop
 
     @property
+    def epochs(self) -> int:
+        """How often all minibatches are met."""
+        return EPOCHS if self.call == "fit" else 1
+
+    @property
     def calls(self) -> int:
-        """Steps of an epoch, or forward calls."""
-        return FORWARD_BLOCKS if self.call == "forward" else self.case.minibatches
+        """Steps, or forward calls."""
+        return FORWARD_BLOCKS if self.call == "forward" else self.epochs * self.case.minibatches
 
     @property
     def title(self) -> str:
@@ -152,7 +157,8 @@ class Task:
 
     def blocks(self) -> tuple[list[Floats], list[NDArray[np.int64]], list[Floats]]:
         """X, labels and one-hot labels in blocks, one for each of `calls`."""
-        X, labels, Y = (np.split(array, self.calls) for array in self.case.data(self.dtype, self.rows))
+        n = self.calls // self.epochs
+        X, labels, Y = (self.epochs * np.split(array, n) for array in self.case.data(self.dtype, self.rows))
         return X, labels, Y
 
     def targets(self, labels: Any, one_hot: Any) -> Any:
@@ -163,7 +169,7 @@ class Task:
         """What float64 NumPy arrives at: parameters after the steps, or outputs."""
         if self.call == "forward":
             return self.case.outputs(self.dtype, self.rows)
-        return self.case.trained(self.dtype)
+        return self.case.trained(self.dtype, self.epochs)
 
     def difference(self, result: Floats, expected: Floats) -> float:
         """Euclidean distance from `expected`, as a share of the outputs or of the way that training went.

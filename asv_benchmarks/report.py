@@ -7,7 +7,7 @@ import textwrap
 from itertools import groupby
 from pathlib import Path
 
-from cases import CASES, EPOCH, Task
+from cases import CASES, EPOCHS, SAMPLES, Task
 from chart import draw
 from peer_worker import PEERS
 from record import Record, Table, tables
@@ -18,9 +18,9 @@ BASE = "fastbp"
 HEADINGS = {"fit": "Training by `fit`", "step": "Training by `step`", "forward": "Inference by `forward`"}
 # What one time of a call stands for.
 MEANINGS = {
-    "fit": f"""One step (forward, backward, update) of an epoch of {EPOCH:,} samples. fastbp, its NumPy twin,
-        scikit-learn (`partial_fit`) and JAX loop get all minibatches in one call, and what a call costs once is part of
-        the time. The others take them in a Python loop.""",
+    "fit": f"""One step (forward, backward, update) of {EPOCHS} epochs of {SAMPLES:,} samples. fastbp and its NumPy twin
+        make all of them in one call of `fit`, JAX in one jitted loop, scikit-learn by a `partial_fit` an epoch; what a
+        call costs once is part of the time. The others take the minibatches in a Python loop.""",
     "step": "One step on one minibatch, each by a call of its own from a Python loop, as in reinforcement learning.",
     "forward": "The outputs of so many rows, by one call.",
 }

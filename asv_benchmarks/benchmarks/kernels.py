@@ -62,7 +62,8 @@ def gradient(way: str, case: Case, dtype: str, threads: int) -> Work:
 
 def epoch(way: str, case: Case, dtype: str, threads: int) -> Work:
     functions_of(way)
-    return Work(run_of(PEER[way], Task(case, "fit", dtype, threads)), case.minibatches * case.flop)
+    task = Task(case, "fit", dtype, threads)
+    return Work(run_of(PEER[way], task), task.calls * case.flop)
 
 
 KERNELS = {"forward": forward, "backward": backward, "gradient": gradient, "epoch": epoch}

@@ -44,14 +44,15 @@ def _step_of(task: Task) -> Callable[[Any, Any, Any], Any]:
 
 def _open_training(task: Task, whole_loop: bool) -> Job:
     params, step = _parameters(task), _step_of(task)
-    X, _, Y = (jnp.stack([jnp.asarray(block) for block in blocks]) for blocks in task.blocks())
+    n = task.case.minibatches
+    X, _, Y = (jnp.stack([jnp.asarray(block) for block in blocks[:n]]) for blocks in task.blocks())
     if whole_loop:
         def loop(params: Any, X: Any, Y: Any) -> Any:
-            return jax.lax.fori_loop(0, task.calls, lambda k, p: step(p, X[k], Y[k]), params)
+            return jax.lax.fori_loop(0, task.calls, lambda k, p: step(p, X[k % n], Y[k % n]), params)
 
         minibatches, compiled = [(X, Y)], jax.jit(loop, donate_argnums=0)
     else:
-        minibatches, compiled = list(zip(X, Y, strict=True)), jax.jit(step, donate_argnums=0)
+        minibatches, compiled = task.epochs * list(zip(X, Y, strict=True)), jax.jit(step, donate_argnums=0)
 
     def run() -> None:
         nonlocal params

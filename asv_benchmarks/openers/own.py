@@ -38,7 +38,7 @@ def _open(module: Any, task: Task) -> Job:
     if task.call == "fit":
         X, labels, one_hot = task.case.data(task.dtype)
         Y = task.targets(labels, one_hot)
-        return Job(lambda: trainer.fit(X, Y, epochs=1), net.parameters.copy)
+        return Job(lambda: trainer.fit(X, Y, epochs=task.epochs), net.parameters.copy)
 
     blocks, labels, one_hot = task.blocks()
     minibatches = list(zip(blocks, task.targets(labels, one_hot), strict=True))
@@ -51,7 +51,7 @@ def _open(module: Any, task: Task) -> Job:
 
 
 def open_fastbp(task: Task) -> Job:
-    """`fit` makes all steps in one compiled call."""
+    """`fit` makes all steps of an epoch in one compiled call."""
     import fastbp
 
     return _open(fastbp, task)

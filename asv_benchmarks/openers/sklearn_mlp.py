@@ -30,7 +30,7 @@ def _classifier(task: Task) -> MLPClassifier:
 
 
 def open_sklearn(task: Task) -> Job:
-    """`partial_fit` over all minibatches, or one after the other; `predict_proba` for outputs."""
+    """`partial_fit` over an epoch's minibatches, or one after the other; `predict_proba` for outputs."""
     mlp = _classifier(task)
     blocks, _, targets = task.blocks()
     if task.call == "forward":
@@ -41,7 +41,8 @@ def open_sklearn(task: Task) -> Job:
 
     minibatches = [(x, y.astype(np.int64)) for x, y in zip(blocks, targets, strict=True)]
     if task.call == "fit":
-        minibatches = [(np.concatenate([x for x, _ in minibatches]), np.concatenate([y for _, y in minibatches]))]
+        X, _, Y = task.case.data(task.dtype)
+        minibatches = [(X, Y.astype(np.int64))] * task.epochs
 
     def steps() -> None:
         for x, y in minibatches:

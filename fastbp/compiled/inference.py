@@ -75,9 +75,10 @@ class Inference:
         wanted = 1 if self._work * n <= _PARALLEL_FLOP else min(-(-n // size), available(None))
         if wanted > 1:
             with numba_threads(wanted) as threads:
-                self._reserve(min(n, threads * size), threads)
-                place = self._workspace.address, *self._place
-                return bool(outputs_parallel(*place, in_order(n), out, correct, size, threads))
+                if threads:
+                    self._reserve(min(n, threads * size), threads)
+                    place = self._workspace.address, *self._place
+                    return bool(outputs_parallel(*place, in_order(n), out, correct, size, threads))
         self._reserve(min(n, size), 1)
         return bool(outputs_serial(self._workspace.address, *self._place, in_order(n), out, correct, size, 1))
 

@@ -146,8 +146,9 @@ class Session:
         self._is_current = self._optimizer is None
         start = perf_counter()
         if wanted > 1 or tuner.starts_parallel:
-            with numba_threads(wanted) as wanted:
-                self._train(rows, batch_size, hyper, wanted, parallel=wanted > 1 or tuner.starts_parallel, leaves=last)
+            with numba_threads(wanted) as granted:
+                wanted = max(1, granted)
+                self._train(rows, batch_size, hyper, wanted, parallel=granted > 0, leaves=last)
         else:
             self._train(rows, batch_size, hyper, 1, parallel=False, leaves=last)
         self._is_current |= last

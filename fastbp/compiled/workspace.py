@@ -19,7 +19,7 @@ from fastbp.activations import Activation
 from fastbp.base.network import BaseNetwork, Targets
 from fastbp.canonical import FloatArray
 from fastbp.compiled.formulas import activation_address
-from fastbp.kernels.blocking import INFERENCE_BLOCKS, L2_SAMPLES, L2_WEIGHT_BYTES
+from fastbp.kernels.blocking import INFERENCE_BLOCKS, L2_SAMPLES, L2_WEIGHT_BYTES, SAMPLE_PASS
 from fastbp.kernels.gradient import scratch_size
 from fastbp.kernels.runtime.barrier import arrivals_size
 from fastbp.kernels.runtime.records import LAYER, WORKSPACE
@@ -142,11 +142,11 @@ class Plan:
     def sample_block(self, n_samples: int) -> int:
         """How many of `n_samples` go forward and back together.
 
-        Few where the weights fit in half of the L2 cache, so that their a and δ fit beside them; else all, so that the
-        weights are read once.
+        Few where the weights fit in half of the L2 cache, so that their a and δ fit beside them; else many, so that the
+        weights are read rarely.
         """
         weights = (self.n_panels + self.n_w_t) * self.dtype.itemsize
-        return L2_SAMPLES if weights <= L2_WEIGHT_BYTES else n_samples
+        return L2_SAMPLES if weights <= L2_WEIGHT_BYTES else min(n_samples, SAMPLE_PASS)
 
     def inference_block(self) -> int:
         """How many samples go forward together where nothing is trained."""

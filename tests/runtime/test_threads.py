@@ -12,6 +12,7 @@ import pytest
 from processes import run_python
 
 import fastbp
+from fastbp.kernels import epoch
 from fastbp.kernels.runtime import threads as kernel_threads
 from fastbp.kernels.runtime.threads import ThreadTuner
 from fastbp.losses import LOSSES
@@ -331,9 +332,29 @@ def test_short_fits_never_wait_for_the_parallel_kernel():
     assert Machine(ThreadTuner(5e6, 2), {1: 1e-3, 2: 1e-3}).train(0.2)[2] == 0.0
 
 
-def test_whoever_comes_second_gets_one_thread():
+def test_whoever_comes_second_gets_none():
+    before = numba.get_num_threads()
     with kernel_threads.numba_threads(1) as alone:
-        assert alone == 1
+        assert alone == numba.get_num_threads() == 1
+    assert numba.get_num_threads() == before
     with kernel_threads._inside, kernel_threads.numba_threads(2) as threads:
-        assert threads == 1
+        assert threads == 0
     assert not kernel_threads._inside.locked()
+
+
+@pytest.mark.skipif(kernel_threads.count() < 2, reason="there is one thread")
+def test_no_parallel_kernel_is_called_while_another_python_thread_is_inside(monkeypatch):
+    def refused(*_):
+        raise AssertionError("a parallel kernel was called")
+
+    X = np.random.default_rng(0).random((2048, 150))
+    net = fastbp.Network([150, 150, 10], rng=0)
+    monkeypatch.setitem(epoch.TRAIN, (False, True), refused)
+    monkeypatch.setattr("fastbp.compiled.inference.outputs_parallel", refused)
+    trainer = fastbp.Trainer(net, batch_size=2048, rng=0)
+    with kernel_threads._inside:
+        trainer.fit(X, np.zeros(len(X), np.int64), epochs=2)
+        assert net.forward(X).shape == (2048, 10)
+    assert trainer._session._tuners[2048].starts_parallel
+    with pytest.raises(AssertionError, match="parallel"):
+        net.forward(X)
