@@ -6,6 +6,7 @@ import numpy as np
 
 from fastbp import canonical
 from fastbp.base.network import BaseNetwork, Targets
+from fastbp.base.session import within
 from fastbp.base.sources import in_order
 from fastbp.canonical import FloatArray
 from fastbp.compiled.inference import Bound
@@ -82,6 +83,10 @@ class Network(BaseNetwork):
     def _backprop(self, X: FloatArray, Y: Targets, weight: FloatArray | None) -> tuple[float, FloatArray]:
         if self._session is None:
             self._session = Session(self, self._compiled(), None, Regularization(), (), np.zeros(1, np.int64), None)
-        with self._session as session:
-            loss_sum, _, n = session.run((X, Y, weight), in_order(X.shape[0]), X.shape[0])
+        rows = in_order(X.shape[0])
+
+        def gradient(session: Session) -> tuple[float, FloatArray]:
+            loss_sum, _, n = session.run((X, Y, weight), rows, len(rows))
             return loss_sum / n, session.gradient()
+
+        return within(self._session, gradient)

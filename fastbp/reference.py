@@ -228,13 +228,16 @@ class _Session:
     ) -> None:
         self._network, self._optimizer, self._rules, self._steps = network, optimizer, regularization, steps
         self._states = tuple(state.copy() for state in states)
-        self._gradient = np.empty_like(network.parameters)
+        self._gradient = np.empty_like(network._parameters)
         self._dW, self._db = layer_views(self._gradient, network.sizes)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
+        pass
+
+    def leave(self) -> None:
         pass
 
     def states(self) -> tuple[FloatArray, ...]:
@@ -303,7 +306,7 @@ class _Session:
 
     def _apply_update(self, step: int) -> None:
         """Let all parameters and states follow the gradient (which is overwritten)."""
-        optimizer, parameters, g = self._optimizer, self._network.parameters, self._gradient
+        optimizer, parameters, g = self._optimizer, self._network._parameters, self._gradient
         hyper = optimizer.hyper(step)
         if optimizer.is_plain_sgd:
             g *= hyper[0]

@@ -24,7 +24,7 @@ Views = tuple[FloatArray, ...]
 # What shapes a network cannot change: buffers have been made for it.
 _FIXED = frozenset({"sizes", "dtype", "activations", "loss_function"})
 # Views are made anew from the parameters, and compiled things at the next call: no part of copies and pickles.
-_TRANSIENT = frozenset({"_weights", "_biases", "_bound", "_session"})
+_TRANSIENT = frozenset({"_shown", "_weights", "_biases", "_bound", "_session"})
 
 
 class NetworkState(ABC):
@@ -63,12 +63,14 @@ class NetworkState(ABC):
         super().__setattr__(name, value)
 
     def _bind(self) -> None:
+        # users get a view: its shape, dtype and size may be changed in place, and kernels go by the array itself
+        self._shown = self._parameters.view()
         self._weights, self._biases = layer_views(self._parameters, self.sizes)
 
     @property
     def parameters(self) -> FloatArray:
         """All parameters in one flat array, W1 row by row, b1, W2, b2, ...; write into it to change them."""
-        return self._parameters
+        return self._shown
 
     @property
     def weights(self) -> Views:
@@ -241,6 +243,8 @@ class NetworkState(ABC):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
+        # joblib hands large arrays to its workers as files that cannot be written
+        self._parameters = np.array(self._parameters)
         self._bind()
 
     def __repr__(self) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, Self
+from collections.abc import Callable
+from typing import NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,9 @@ class Session(Protocol):
 
     def __exit__(self, *error: object) -> None: ...
 
+    def leave(self) -> None:
+        """Do what is left of the exit: nothing after a whole one."""
+
     def run(self, data: Canonical, rows: NDArray[np.int64], batch_size: int, *, last: bool = True) -> ChunkResult:
         """Train on the first minibatches of `rows`, for about a tenth of a second.
 
@@ -52,3 +56,19 @@ class Session(Protocol):
 
     def states(self) -> tuple[FloatArray, ...]:
         """Return the optimizer's numbers for each parameter, laid out as the parameters."""
+
+
+_S = TypeVar("_S", bound=Session)
+_T = TypeVar("_T")
+
+
+def within(session: _S, work: Callable[[_S], _T]) -> _T:
+    """Return work(session) from within a session.
+
+    The session is left, whatever happens: Ctrl-C may come during the exit itself.
+    """
+    try:
+        with session:
+            return work(session)
+    finally:
+        session.leave()

@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from fastbp.base.progress import Progress
-from fastbp.base.session import ChunkResult, Session
+from fastbp.base.session import ChunkResult, Session, within
 from fastbp.base.sources import Batches, array_chunks, batch_chunks, class_weights, in_order, weigh_classes
 from fastbp.base.trainer_state import TrainerState
 from fastbp.callbacks import methods
@@ -153,8 +153,7 @@ class BaseTrainer(TrainerState):
         """
         data = self.network.canonical(X, Y, sample_weight)
         n = data[0].shape[0]
-        with self._opened() as session:
-            loss_sum = session.run(data, in_order(n), n).loss_sum
+        loss_sum = within(self._opened(), lambda session: session.run(data, in_order(n), n).loss_sum)
         if not math.isfinite(loss_sum):
             raise self._diverged(loss_sum, f"step {self.steps + 1}")
         return float(loss_sum / n)
@@ -168,8 +167,10 @@ class BaseTrainer(TrainerState):
                 raise ValueError("sample_weight is for arrays; batches bring their own: (X, Y, sample_weight)")
             batches = Batches(self.network, X, epochs, by_class)
             return lambda session: batch_chunks(session, batches), None
-        data = weigh_classes(self.network, self.network.canonical(X, Y, sample_weight), by_class)
-        n = data[0].shape[0]
+        X, Y, weight = weigh_classes(self.network, self.network.canonical(X, Y, sample_weight), by_class)
+        # views: what a callback does to the shape of the user's own arrays is nothing to the kernels
+        data = X.view(), Y.view(), None if weight is None else weight.view()
+        n = X.shape[0]
 
         def chunks(session: Session) -> Iterator[ChunkResult]:
             order = self.rng.permutation(n) if self.shuffle else in_order(n)
@@ -188,8 +189,7 @@ class BaseTrainer(TrainerState):
     ) -> bool:
         """Train for an epoch, measure, tell the callbacks; whether one of them ends training."""
         start, title = perf_counter(), f"epoch {epoch}/{epochs}"
-        with self._opened() as session:
-            logs = self._train(chunks(session), title, bar)
+        logs = within(self._opened(), lambda session: self._train(chunks(session), title, bar))
         if validation is not None:
             logs |= validation()
         logs["seconds"] = perf_counter() - start

@@ -126,14 +126,14 @@ class TrainerState(ABC):
         """
         states = self._current_states()
         if states is None:
-            states = tuple(np.zeros_like(self.network.parameters) for _ in range(self.optimizer.states))
+            states = tuple(np.zeros_like(self.network._parameters) for _ in range(self.optimizer.states))
         for state in states:
             state.flags.writeable = False
         return states
 
     @optimizer_state.setter
     def optimizer_state(self, states: Sequence[ArrayLike]) -> None:
-        parameters, count = self.network.parameters, self.optimizer.states
+        parameters, count = self.network._parameters, self.optimizer.states
         arrays = tuple(np.array(state, parameters.dtype) for state in states)
         if len(arrays) != count or any(array.shape != parameters.shape for array in arrays):
             found = ", ".join(str(array.shape) for array in arrays)
@@ -145,7 +145,7 @@ class TrainerState(ABC):
 
     def _opened(self) -> Session:
         """The session, kept from call to call."""
-        if not self.network.parameters.flags.writeable:
+        if not (self.network.parameters.flags.writeable and self.network._parameters.flags.writeable):
             raise ValueError("the network's parameters are read-only; train net.copy()")
         session = self._session
         if session is None:
@@ -157,7 +157,8 @@ class TrainerState(ABC):
         return {**vars(self), "_states": self._current_states(), "_session": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
+        states = state["_states"]
+        vars(self).update(state, _states=states if states is None else tuple(np.array(each) for each in states))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the trainer and its network to a file in safetensors layout.

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +18,7 @@ from fastbp.compiled.formulas import loss_address
 from fastbp.compiled.workspace import Panels, Workspace, address, work, workspace_of
 from fastbp.kernels.blocking import DIRECT_BATCH, DIRECT_BYTES, SMALL_BATCH
 from fastbp.kernels.inference import outputs_parallel, outputs_serial
-from fastbp.kernels.runtime.threads import available, numba_threads
+from fastbp.kernels.runtime.threads import available, on_numba_threads, with_release
 from fastbp.kernels.small_batch import forward_small_batch
 
 # Floating-point operations from which more than one thread goes forward.
@@ -59,12 +63,12 @@ class Inference:
     def _reserve(self, n_samples: int, threads: int) -> None:
         """Have buffers for so many samples."""
         if n_samples > self._capacity or threads > self._threads:
-            self._capacity = max(n_samples, self._capacity)
-            self._threads = max(threads, self._threads)
-            buffers = self._plan.buffers(self._capacity, self._threads, training=self._evaluates)
+            capacity, threads = max(n_samples, self._capacity), max(threads, self._threads)
+            buffers = self._plan.buffers(capacity, threads, training=self._evaluates)
             self._workspace.point(**buffers)
-            self._layers = self._plan.layers_for(self._capacity)
-            self._place = address(self._layers), len(self._layers)
+            layers = self._plan.layers_for(capacity)
+            self._layers, self._place = layers, (address(layers), len(layers))
+            self._capacity, self._threads = capacity, threads  # last: interrupted before, they are made again
 
     def run(
         self, X: FloatArray, Y: Targets | None, weight: FloatArray | None, out: FloatArray, correct: NDArray[np.int64]
@@ -73,14 +77,30 @@ class Inference:
         n, size = X.shape[0], self._block
         self._workspace.point_to_data(X, Y, weight)
         wanted = 1 if self._work * n <= _PARALLEL_FLOP else min(-(-n // size), available(None))
-        if wanted > 1:
-            with numba_threads(wanted) as threads:
-                if threads:
-                    self._reserve(min(n, threads * size), threads)
-                    place = self._workspace.address, *self._place
-                    return bool(outputs_parallel(*place, in_order(n), out, correct, size, threads))
-        self._reserve(min(n, size), 1)
-        return bool(outputs_serial(self._workspace.address, *self._place, in_order(n), out, correct, size, 1))
+
+        def call(threads: int) -> bool:
+            outputs, threads = (outputs_parallel, threads) if threads else (outputs_serial, 1)
+            self._reserve(min(n, threads * size), threads)
+            return bool(outputs(self._workspace.address, *self._place, in_order(n), out, correct, size, threads))
+
+        return on_numba_threads(wanted, call) if wanted > 1 else call(0)
+
+
+_T = TypeVar("_T")
+_bounds: weakref.WeakSet[Bound] = weakref.WeakSet()
+
+
+def _nothing() -> None:
+    pass
+
+
+def _after_fork() -> None:
+    for bound in _bounds:
+        bound.renew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class Bound:
@@ -94,6 +114,40 @@ class Bound:
         self.lock = threading.RLock()
         self._outputs: Inference | None = None
         self._costs: Inference | None = None
+        _bounds.add(self)
+
+    def renew(self) -> None:
+        """In a forked child: another thread that worked with the panels is not here, and left them as they were."""
+        if self.lock.acquire(blocking=False):
+            self.lock.release()
+        else:
+            self.lock = threading.RLock()
+            self.panels.forget()
+
+    def is_mine(self) -> bool:
+        """Whether this Python thread holds the panels."""
+        return bool(self.lock._is_owned())  # type: ignore[attr-defined]
+
+    def unlock(self) -> None:
+        """Let other Python threads in, if this one holds the panels."""
+        while self.is_mine():
+            self.lock.release()
+
+    def serve_training(self, workspace: Workspace) -> None:
+        """Let a workspace point to the panels, those for the way back, too."""
+        def serve() -> None:
+            self.lock.acquire()
+            self.panels.serve(workspace, training=True)
+
+        with_release(serve, _nothing if self.is_mine() else self.unlock)
+
+    def _alone(self, work: Callable[[Bound], _T]) -> _T:
+        """work(self), or with panels of its own while another Python thread is at work with these."""
+        if self.is_mine():
+            return work(self)
+        return with_release(
+            lambda: work(self if self.lock.acquire(blocking=False) else Bound(self._network)), self.unlock
+        )
 
     def outputs(self, X: FloatArray) -> tuple[FloatArray, bool]:
         """a^L (n_samples, n_L), and whether X is finite."""
@@ -104,25 +158,23 @@ class Bound:
             X = X if X.flags.writeable else X.copy()
             if self._place is None:
                 self._place = workspace_of(network, training=False).place
-            return out, bool(forward_small_batch(network.parameters, *self._place, X, out))
-        if not self.lock.acquire(blocking=False):  # another Python thread is at work with these panels
-            return Bound(network).outputs(X)
-        try:
-            if self._outputs is None:
-                self._outputs = Inference(network, self.panels, evaluates=False)
-            return out, self._outputs.run(X, None, None, out.reshape(-1), _NO_LABELS)
-        finally:
-            self.lock.release()
+            return out, bool(forward_small_batch(network._parameters, *self._place, X, out))
+        return out, self._alone(lambda bound: bound._run_outputs(X, out.reshape(-1)))
+
+    def _run_outputs(self, X: FloatArray, out: FloatArray) -> bool:
+        if self._outputs is None:
+            self._outputs = Inference(self._network, self.panels, evaluates=False)
+        return self._outputs.run(X, None, None, out, _NO_LABELS)
 
     def evaluate(self, X: FloatArray, Y: Targets, weight: FloatArray | None) -> tuple[float, int]:
         """C, summed in float64, and the number of correct labels."""
-        if not self.lock.acquire(blocking=False):
-            return Bound(self._network).evaluate(X, Y, weight)
-        try:
-            if self._costs is None:
-                self._costs = Inference(self._network, self.panels, evaluates=True)
-            out, correct = np.empty(X.shape[0], self._network.dtype), np.empty(X.shape[0], np.int64)
-            self._costs.run(X, Y, weight, out, correct)
-        finally:
-            self.lock.release()
+        out, correct = np.empty(X.shape[0], self._network.dtype), np.empty(X.shape[0], np.int64)
+        self._alone(lambda bound: bound._run_costs(X, Y, weight, out, correct))
         return float(np.add.reduce(out, dtype=np.float64)) / len(out), int(np.add.reduce(correct))
+
+    def _run_costs(
+        self, X: FloatArray, Y: Targets, weight: FloatArray | None, out: FloatArray, correct: NDArray[np.int64]
+    ) -> bool:
+        if self._costs is None:
+            self._costs = Inference(self._network, self.panels, evaluates=True)
+        return self._costs.run(X, Y, weight, out, correct)

@@ -23,7 +23,7 @@ from fastbp.compiled.workspace import Workspace, address, aligned, padded_ld, wo
 from fastbp.kernels.blocking import SAMPLE_PASS
 from fastbp.kernels.epoch import TRAIN
 from fastbp.kernels.gradient import OPTIMIZER, SGD, STORE
-from fastbp.kernels.runtime.threads import ThreadTuner, available, numba_threads
+from fastbp.kernels.runtime.threads import ThreadTuner, available, on_numba_threads
 from fastbp.kernels.tiles.packing import pack_parameters, unpack_parameters
 from fastbp.optimizers import Optimizer
 from fastbp.regularization import Regularization
@@ -82,9 +82,9 @@ class Session:
         for own, state in zip(self._states, states, strict=True):
             pack_parameters(own, own[:0], state, *self._plan.place)
         self._workspace = Workspace()
-        with bound.lock:
-            bound.panels.serve(self._workspace, training=True)
+        bound.serve_training(self._workspace)
         self._enters = self._is_current = True
+        self._nested = False
         self._workspace.point(steps=steps, result=self._result, state=self._state)
         self._workspace.put(state_stride=self._plan.n_panels)
         loss_fields(self._workspace, network)
@@ -118,17 +118,24 @@ class Session:
         )
 
     def __enter__(self) -> Self:
+        self._nested = self._bound.is_mine()
         self._bound.lock.acquire()  # other Python threads wait, or predict with panels of their own
         self._enters = self._is_current = True
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        """Write what is not yet in the network's parameters, and let other Python threads in."""
         try:
             if not self._is_current:
                 self._train(_NO_ROWS, 1, self._steady[:0], 1, parallel=False, leaves=True)
+                self._is_current = True
         finally:
             self._data = self._kept = None
-            self._bound.lock.release()
+            if not self._nested:
+                self._bound.unlock()
 
     # ------------------------------------------------------------------ training
     def run(self, data: Canonical, rows: NDArray[np.int64], batch_size: int, *, last: bool = True) -> ChunkResult:
@@ -145,12 +152,12 @@ class Session:
         rows = rows[: n_steps * batch_size]
         self._is_current = self._optimizer is None
         start = perf_counter()
-        if wanted > 1 or tuner.starts_parallel:
-            with numba_threads(wanted) as granted:
-                wanted = max(1, granted)
-                self._train(rows, batch_size, hyper, wanted, parallel=granted > 0, leaves=last)
-        else:
-            self._train(rows, batch_size, hyper, 1, parallel=False, leaves=last)
+
+        def train(threads: int) -> int:
+            self._train(rows, batch_size, hyper, max(1, threads), parallel=threads > 0, leaves=last)
+            return max(1, threads)
+
+        wanted = on_numba_threads(wanted, train) if wanted > 1 or tuner.starts_parallel else train(0)
         self._is_current |= last
         tuner.record(wanted, n_steps, perf_counter() - start)
         return self._measured()
@@ -177,19 +184,19 @@ class Session:
     def _reserve(self, batch_size: int) -> ThreadTuner:
         """Have buffers for a minibatch; the tuner for its size."""
         if batch_size > self._capacity:
-            self._capacity = batch_size
             self._workspace.point(**self._plan.buffers(batch_size, self._threads, training=True))
             self._workspace.put(scratch_per_thread=self._plan.scratch_per_thread(batch_size))
-            self._layers = self._plan.layers_for(batch_size)
-            self._layers_at, self._row_length = address(self._layers), 0
+            layers = self._plan.layers_for(batch_size)
+            self._layers, self._layers_at, self._row_length = layers, address(layers), 0
             stores = self._epilogue == STORE or (self._epilogue == OPTIMIZER and batch_size > SAMPLE_PASS)
             if stores and not len(self._workspace.array("g")):
                 self._workspace.point(g=aligned(self._plan.n_panels, self._network.dtype))
+            self._capacity = batch_size  # last: interrupted before, the next call makes them again
         if batch_size != self._batch_size:
-            self._batch_size = batch_size
             self._workspace.put(sample_block=self._plan.sample_block(batch_size))
             if batch_size not in self._tuners:
                 self._tuners[batch_size] = ThreadTuner(work(self._network.sizes) * batch_size, self._threads)
+            self._batch_size = batch_size
         return self._tuners[batch_size]
 
     def _take(self, data: Canonical, batch_size: int) -> None:
@@ -222,7 +229,7 @@ class Session:
         return self._flat(self._workspace.array("g"))
 
     def _flat(self, panels: FloatArray) -> FloatArray:
-        flat = np.empty_like(self._network.parameters)
+        flat = np.empty_like(self._network._parameters)
         unpack_parameters(flat, panels, *self._plan.place)
         return flat
 

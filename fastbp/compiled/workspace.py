@@ -7,6 +7,7 @@ costs two loads.
 from __future__ import annotations
 
 import ctypes
+import weakref
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -189,27 +190,29 @@ class Panels:
 
     def __init__(self, network: BaseNetwork) -> None:
         self._layout = Plan(network.sizes, network.dtype, [0] * (len(network.sizes) - 1))
-        self._parameters = network.parameters
+        self._parameters = network._parameters
         self.w = aligned(self._layout.n_panels, network.dtype)
         self.w_t = aligned(0, network.dtype)
-        self._seen = np.empty_like(network.parameters)
-        self._workspaces: list[Workspace] = []
-        self._forget()
+        self._seen = np.empty_like(network._parameters)
+        self._workspaces: weakref.WeakSet[Workspace] = weakref.WeakSet()
+        self.forget()
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         """Have all parameters differ from those packed."""
         np.invert(self._parameters.view(np.int32), out=self._seen.view(np.int32))
 
     def serve(self, workspace: Workspace, *, training: bool) -> None:
         """Let a workspace point here, from now on and wherever panels are made anew; panels for the way back, too."""
-        self._workspaces.append(workspace)
-        if training and len(self.w_t) < self._layout.n_w_t:
-            self.w_t = aligned(self._layout.n_w_t, self.w.dtype)
-            self._forget()
-        for each in self._workspaces:
+        w_t = self.w_t
+        if training and len(w_t) < self._layout.n_w_t:
+            w_t = aligned(self._layout.n_w_t, self.w.dtype)
+            self.forget()
+        for each in (*self._workspaces, workspace):
             each.point(w=self.w, flat=self._parameters, seen=self._seen)
-            if len(self.w_t):
-                each.point(w_t=self.w_t)
+            if len(w_t):
+                each.point(w_t=w_t)
+        self._workspaces.add(workspace)
+        self.w_t = w_t  # last: interrupted before, the next one makes them again
 
 
 # ------------------------------------------------------------------ the record
@@ -228,8 +231,9 @@ class Workspace:
     def point(self, **arrays: NDArray[Any]) -> None:
         """Let the record point to arrays, and keep them."""
         for name, array in arrays.items():
-            self._arrays[name] = array
-            self.words[self.WORD[name]] = address(array)
+            place = address(array)
+            # in one line: Ctrl-C between the two would leave an address of memory that is freed
+            self._arrays[name], self.words[self.WORD[name]] = array, place
 
     def point_to_data(self, X: FloatArray, Y: Targets | None, weight: FloatArray | None) -> None:
         """Let the record point to the data of a call, which keeps the arrays."""

@@ -82,8 +82,10 @@ def test_three_and_four_threads_give_the_bits_of_one(parallel):
 @pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="there is one thread")
 def test_the_parallel_kernel_is_what_these_tests_run(parallel, monkeypatch):
     taken = []
-    running = kernel_threads.numba_threads
-    monkeypatch.setattr("fastbp.compiled.session.numba_threads", lambda n: taken.append(n) or running(n))
+    running = kernel_threads.on_numba_threads
+    monkeypatch.setattr(
+        "fastbp.compiled.session.on_numba_threads", lambda n, call: taken.append(n) or running(n, call)
+    )
     trained(ROWS[0], threads=2)
     assert 2 in taken
 
@@ -104,7 +106,7 @@ net = fastbp.Network([3, 4], "tanh", "identity", "quadratic", rng=0)
 try:
     fastbp.Trainer(net, fastbp.SGD(1e30), threads=2, rng=0).fit(np.ones((99, 3)), np.ones((99, 4)), epochs=9)
 except FloatingPointError:
-    print("diverged", numba.get_num_threads(), threads._inside.locked())
+    print("diverged", numba.get_num_threads(), threads._inside.lock._is_owned())
 """
 
 
@@ -332,18 +334,36 @@ def test_short_fits_never_wait_for_the_parallel_kernel():
     assert Machine(ThreadTuner(5e6, 2), {1: 1e-3, 2: 1e-3}).train(0.2)[2] == 0.0
 
 
-def test_whoever_comes_second_gets_none():
+@pytest.fixture
+def another_inside():
+    """Another Python thread has Numba's threads."""
+    entered, over = threading.Event(), threading.Event()
+
+    def stay(granted):
+        entered.set()
+        over.wait()
+
+    other = threading.Thread(target=lambda: kernel_threads.on_numba_threads(1, stay))
+    other.start()
+    entered.wait()
+    yield
+    over.set()
+    other.join()
+
+
+def test_whoever_comes_first_gets_its_number_and_gives_it_back():
     before = numba.get_num_threads()
-    with kernel_threads.numba_threads(1) as alone:
-        assert alone == numba.get_num_threads() == 1
+    assert kernel_threads.on_numba_threads(1, lambda granted: (granted, numba.get_num_threads())) == (1, 1)
     assert numba.get_num_threads() == before
-    with kernel_threads._inside, kernel_threads.numba_threads(2) as threads:
-        assert threads == 0
-    assert not kernel_threads._inside.locked()
+    assert not kernel_threads._inside.lock._is_owned()
+
+
+def test_whoever_comes_second_gets_none(another_inside):
+    assert kernel_threads.on_numba_threads(1, lambda granted: granted) == 0
 
 
 @pytest.mark.skipif(kernel_threads.count() < 2, reason="there is one thread")
-def test_no_parallel_kernel_is_called_while_another_python_thread_is_inside(monkeypatch):
+def test_no_parallel_kernel_is_called_while_another_python_thread_is_inside(monkeypatch, another_inside):
     def refused(*_):
         raise AssertionError("a parallel kernel was called")
 
@@ -352,9 +372,6 @@ def test_no_parallel_kernel_is_called_while_another_python_thread_is_inside(monk
     monkeypatch.setitem(epoch.TRAIN, (False, True), refused)
     monkeypatch.setattr("fastbp.compiled.inference.outputs_parallel", refused)
     trainer = fastbp.Trainer(net, batch_size=2048, rng=0)
-    with kernel_threads._inside:
-        trainer.fit(X, np.zeros(len(X), np.int64), epochs=2)
-        assert net.forward(X).shape == (2048, 10)
+    trainer.fit(X, np.zeros(len(X), np.int64), epochs=2)
+    assert net.forward(X).shape == (2048, 10)
     assert trainer._session._tuners[2048].starts_parallel
-    with pytest.raises(AssertionError, match="parallel"):
-        net.forward(X)

@@ -4,6 +4,9 @@ Numba's own cache keeps an index beside numbered data files, does not see an edi
 Here the directory's name is a hash of everything the machine code depends on (the sources it is made from, the
 versions of Python, Numba, llvmlite and NumPy, the CPU and its features), a file's name says function and signature,
 files appear whole or not at all, and whatever goes wrong is a miss: the kernel is compiled, and one warning says why.
+
+Files are pickles: whoever writes one runs code here. So only files are read that this user or root owns and nobody else
+may write to, whatever the folders allow, and each must have the content that was kept under its name.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -55,12 +59,15 @@ def _candidates() -> Iterator[Path]:
     yield Path(tempfile.gettempdir()) / f"fastbp-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
 
 
-def _private(path: Path) -> bool:
-    """Whether nobody else can write there: cache files are pickles, so whoever writes them runs code here."""
+def _trusted(status: os.stat_result, *owners: int) -> bool:
+    """Whether one of `owners` has a file or folder, and nobody else may write to it."""
     if not hasattr(os, "getuid"):
         return True
-    status = path.stat()
-    return status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return status.st_uid in owners and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _user() -> int:
+    return os.geteuid() if hasattr(os, "geteuid") else 0
 
 
 def _sources() -> bytes:
@@ -105,23 +112,36 @@ def build_key() -> str:
 
 
 @functools.cache
-def directory() -> Path | None:
-    """The directory compiled kernels are kept in, made on first use; None where no private place can be written."""
-    if not usable(UNKEPT):
-        return None
-    reasons = []
+def places() -> tuple[Path, ...]:
+    """The directories where compiled kernels of this build are looked for, best first."""
+    found = []
     for base in _candidates():
-        path = base / build_key()
+        with suppress(RuntimeError):  # a home that nobody knows
+            found.append(base / build_key())
+    return tuple(found) if usable(UNKEPT) else ()
+
+
+@functools.cache
+def _writable() -> tuple[Path | None, str]:
+    """The first of the places that can be written, made if need be, or else why none can."""
+    reasons = []
+    for path in places():
         try:
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not (_private(base) and _private(path)):
+            path.parent.parent.mkdir(parents=True, exist_ok=True)
+            for folder in (path.parent, path):  # a mode holds for the last folder of a path alone
+                folder.mkdir(mode=0o700, exist_ok=True)
+            if not _trusted(path.stat(), _user()):
                 raise PermissionError("others may write there")
             with tempfile.TemporaryFile(dir=path):
-                return path
-        except (OSError, RuntimeError) as error:
-            reasons.append(f"{base}: {error}")
-    _warn("no place to keep compiled kernels, each process compiles its own (" + "; ".join(reasons) + ")")
-    return None
+                return path, ""
+        except OSError as error:
+            reasons.append(f"{path.parent}: {error}")
+    return None, "; ".join(reasons)
+
+
+def directory() -> Path | None:
+    """The directory new kernels are kept in, made on first use; None where no private place can be written."""
+    return _writable()[0]
 
 
 @functools.cache
@@ -130,6 +150,29 @@ def _warn(message: str) -> None:
 
 
 # ------------------------------------------------------------------ one function's files
+def _digest(name: str, body: bytes) -> bytes:
+    """What a file of this build and name must begin with, so that none stands in for another."""
+    return hashlib.sha256(f"{build_key()} {name}\0".encode() + body).digest()
+
+
+def _loaded(file: Path, target_context: Any) -> Any:
+    """The compiled function in a file; an exception if it cannot be read whole, or may be somebody else's."""
+    with file.open("rb") as stream:
+        status = os.fstat(stream.fileno())
+        if not _trusted(status, _user(), 0):
+            raise ValueError(f"user {status.st_uid} owns it, or others may write to it")
+        data = stream.read()
+    if _digest(file.name, data[_DIGEST:]) != data[:_DIGEST]:
+        raise ValueError("damaged, or another kernel's")
+    from numba.core.compiler import CompileResult
+    from numba.core.runtime import rtsys
+
+    # Numba's own caches refresh the whole context, which loads what compiles NumPy's functions: warm first step
+    # 0.43 → 0.09 s
+    rtsys.initialize(target_context)
+    return CompileResult._rebuild(target_context, *pickle.loads(data[_DIGEST:]))
+
+
 class KernelCache:
     """The disk cache of one function, with the methods that Numba's dispatchers and C callbacks call.
 
@@ -148,43 +191,35 @@ class KernelCache:
         place = directory()
         return str(place) if place else None
 
-    def _file(self, sig: Any, codegen: Any) -> Path | None:
-        place = directory()
-        if place is None:
-            return None
-        key = hashlib.sha256(repr((str(sig), codegen.magic_tuple())).encode()).hexdigest()[:16]
-        return place / f"{self._name}-{key}.kernel"
+    def _file(self, sig: Any, codegen: Any) -> str:
+        """The name of its file, of bounded length."""
+        key = hashlib.sha256(repr((self._name, str(sig), codegen.magic_tuple())).encode()).hexdigest()[:16]
+        return f"{self._name[:80]}-{key}.kernel"
 
     def flush(self) -> None:
         """Forget nothing: what a file holds depends on its name alone."""
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The compiled function for signature `sig`, None when there is none or it cannot be read whole."""
-        file = self._file(sig, target_context.codegen())
-        if file is None:
-            return None
-        try:
-            data = file.read_bytes()
-            if hashlib.sha256(data[_DIGEST:]).digest() != data[:_DIGEST]:
-                raise ValueError("damaged")
-            from numba.core.compiler import CompileResult
-            from numba.core.runtime import rtsys
-
-            # Numba's own caches refresh the whole context, which loads what compiles NumPy's functions: warm first
-            # step 0.43 → 0.09 s
-            rtsys.initialize(target_context)
-            return CompileResult._rebuild(target_context, *pickle.loads(data[_DIGEST:]))
-        except FileNotFoundError:
-            return None
-        except Exception as error:  # noqa: BLE001 (whatever is wrong with a file, it is a miss)
-            _warn(f"compiled kernel {file.name} in {file.parent} is not usable ({error!r}) and is compiled again")
-            return None
+        name = self._file(sig, target_context.codegen())
+        for place in places():
+            try:
+                return _loaded(place / name, target_context)
+            except (FileNotFoundError, NotADirectoryError, PermissionError):
+                continue
+            except Exception as error:  # noqa: BLE001 (whatever is wrong with a file, it is a miss)
+                _warn(f"compiled kernel {name} in {place} is not usable ({error!r}) and is compiled again")
+        return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep the compiled function; a place that cannot be written costs a warning, not the run."""
-        file = self._file(sig, data.codegen)
-        if file is None or data.library.has_dynamic_globals:
+        if not usable(UNKEPT) or data.library.has_dynamic_globals:
             return
+        place, reason = _writable()
+        if place is None:
+            _warn(f"no place to keep compiled kernels, each process compiles its own ({reason})")
+            return
+        file = place / self._file(sig, data.codegen)
         from numba.core.serialize import dumps
 
         body = dumps(data._reduce())
@@ -192,7 +227,7 @@ class KernelCache:
             handle, name = tempfile.mkstemp(dir=file.parent, prefix=file.name)
             try:
                 with os.fdopen(handle, "wb") as f:
-                    f.write(hashlib.sha256(body).digest() + body)
+                    f.write(_digest(file.name, body) + body)
                 os.replace(name, file)
             except BaseException:
                 os.unlink(name)

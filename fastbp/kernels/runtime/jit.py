@@ -6,15 +6,17 @@ Nothing here compiles: decorators register functions, which Numba compiles at th
 from __future__ import annotations
 
 import gc
+import os
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numba
 from numba import njit
 
 from fastbp.kernels.runtime import cache
-from fastbp.kernels.runtime.numba_private import COLLECTED, UNKEPT, UNLINKED, usable
+from fastbp.kernels.runtime.numba_private import COLLECTED, UNGUARDED, UNKEPT, UNLINKED, usable
 
 # error_model="numpy": a division by zero gives inf instead of a branch to an exception.
 # No fastmath: every kernel names its fused multiply-adds itself, so that serial and parallel builds give the same bits.
@@ -26,14 +28,55 @@ if usable(UNLINKED):
     INNER["pipeline_class"] = LinkedCompiler
 
 
+# ------------------------------------------------------------------ forks
+_FORK_WAITS = 60.0  # seconds
+
+
+def _before_fork() -> None:
+    """Wait for a thread that compiles: its lock would stay taken in the child, which could compile nothing."""
+    _compiler_lock().acquire(timeout=_FORK_WAITS)
+
+
+def _after_fork() -> None:
+    with suppress(RuntimeError):  # it was not to be had
+        _compiler_lock().release()
+
+
+def _compiler_lock() -> Any:
+    from numba.core.compiler_lock import global_compiler_lock
+
+    return global_compiler_lock._lock if usable(UNGUARDED, global_compiler_lock) else threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
+
+
+# ------------------------------------------------------------------ decorators
+def _dispatcher(function: Callable[..., Any], **options: Any) -> Any:
+    """`function` for Numba to compile, also with NUMBA_DISABLE_JIT: kernels work on pointers, which Python has not."""
+    with _jit_enabled():
+        return njit(**FLAGS, **options)(function)
+
+
+@contextmanager
+def _jit_enabled() -> Iterator[None]:
+    """Numba compiles functions of its own, too, for those that call them."""
+    disabled, numba.config.DISABLE_JIT = numba.config.DISABLE_JIT, 0
+    try:
+        yield
+    finally:
+        numba.config.DISABLE_JIT = disabled
+
+
 def inner(function: Callable[..., Any]) -> Any:
     """Compile `function` for use by other kernels only: no Python wrapper, stored inside its callers' cache entries."""
-    return njit(**FLAGS, **INNER)(function)
+    return _dispatcher(function, **INNER)
 
 
 def inlined(function: Callable[..., Any]) -> Any:
     """As `inner`, and made part of its caller by LLVM: for bodies whose tiles must stay in registers."""
-    return njit(**FLAGS, **INNER, forceinline=True)(function)
+    return _dispatcher(function, **INNER, forceinline=True)
 
 
 def entry(function: Callable[..., Any], name: str, parallel: bool = False) -> Any:
@@ -41,16 +84,14 @@ def entry(function: Callable[..., Any], name: str, parallel: bool = False) -> An
 
     It is kept on disk by :mod:`fastbp.kernels.runtime.cache` as `name`, which must tell it from all other entries.
     """
-    dispatcher = njit(**FLAGS, no_cfunc_wrapper=True, parallel=parallel)(function)
-    if numba.config.DISABLE_JIT:
-        return dispatcher
+    dispatcher = _dispatcher(function, no_cfunc_wrapper=True, parallel=parallel)
     _keep(dispatcher, name)
     if not usable(COLLECTED):
         return dispatcher
     compile_for_args = dispatcher._compile_for_args
 
     def compile_without_garbage(*arguments: Any, **keywords: Any) -> Any:
-        with _garbage_kept():
+        with _garbage_kept(), _jit_enabled():
             return compile_for_args(*arguments, **keywords)
 
     dispatcher._compile_for_args = compile_without_garbage
@@ -58,7 +99,10 @@ def entry(function: Callable[..., Any], name: str, parallel: bool = False) -> An
 
 
 def textbook(function: Callable[..., Any]) -> Any:
-    """Compile a loop of the equations as it stands: w * a + z in one rounding where the CPU has it, as tiles do it."""
+    """Compile a loop of the equations as it stands: w * a + z in one rounding where the CPU has it, as tiles do it.
+
+    With NUMBA_DISABLE_JIT it runs as Python, for whoever wants to watch it.
+    """
     dispatcher = njit(**FLAGS, parallel=True, fastmath={"contract"})(function)
     if not numba.config.DISABLE_JIT:
         _keep(dispatcher, f"loops-{function.__name__}")
@@ -78,7 +122,7 @@ def callback(function: Callable[..., Any], signature: Any, name: str | None) -> 
     is not kept on disk.
     """
     options = {"error_model": FLAGS["error_model"], "boundscheck": FLAGS["boundscheck"]}
-    with _garbage_kept():
+    with _garbage_kept(), _jit_enabled():
         if name is None or not usable(UNKEPT):
             return numba.cfunc(signature, **options)(function)
         from numba.core.ccallback import CFunc

@@ -21,6 +21,7 @@ UNLINKED = "each inner function is compiled by itself and a first step takes twi
 UNTHINNED = "each inner function goes through all of Numba's passes and a first step takes 0.5 s longer"
 UNKEPT = "compiled kernels are not kept on disk and each process compiles its own"
 COLLECTED = "garbage is collected during compilation and a first step takes 0.3 s longer"
+UNGUARDED = "a child process that is forked while a thread compiles may hang"
 UNNAMED = "fastbp.config names the threading layer only when it runs"
 
 #: The passes that turn a plain loop into LLVM's code, by module of numba.core.
@@ -117,6 +118,9 @@ INTERFACES = {
     "numba.core.serialize:dumps": UNKEPT,
     # no garbage collection while Numba compiles: jit.py
     "numba.core.dispatcher:Dispatcher._compile_for_args": COLLECTED,
+    # no fork while a thread compiles: jit.py
+    "numba.core.compiler_lock:global_compiler_lock": UNGUARDED,
+    "numba.core.compiler_lock:_CompilerLock()._lock": UNGUARDED,
     # which threading layers there are: threads.py
     "numba.np.ufunc.workqueue": UNNAMED,
 }

@@ -8,10 +8,11 @@ import functools
 import math
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import warnings
+from collections.abc import Callable
 from importlib import import_module
 from statistics import median
+from typing import TypeVar
 
 import numba
 
@@ -42,13 +43,42 @@ _PATIENCE = 0.25
 _CHUNK_SECONDS = 0.1
 _GROWTH = 8
 
-_inside = threading.Lock()
+_T = TypeVar("_T")
 _forked = False
+
+
+class _Inside:
+    """The Python thread that is inside Numba's threading layer, and Numba's count of threads while another one is set.
+
+    Taking and giving back see, interrupted at any point, what has been taken.
+    """
+
+    def __init__(self) -> None:
+        self.lock, self.before = threading.RLock(), 0
+
+    def take(self, wanted: int) -> int:
+        """Enter, with so many of Numba's threads; 0 where that cannot be."""
+        if not self.lock.acquire(blocking=False) or not _can_launch() or (layer() == "workqueue" and not _alone()):
+            return 0
+        self.before = numba.get_num_threads()
+        numba.set_num_threads(wanted)
+        return wanted
+
+    def give_back(self) -> None:
+        """Leave, if this Python thread is inside."""
+        if self.lock._is_owned():  # type: ignore[attr-defined]
+            if self.before:
+                numba.set_num_threads(self.before)
+                self.before = 0
+            self.lock.release()
+
+
+_inside = _Inside()
 
 
 def _after_fork() -> None:
     global _forked, _inside
-    _forked, _inside = True, threading.Lock()
+    _forked, _inside = True, _Inside()
 
 
 if hasattr(os, "register_at_fork"):
@@ -112,26 +142,43 @@ def available(limit: int | None) -> int:
     return count() if limit is None else min(limit, count())
 
 
-@contextmanager
-def numba_threads(wanted: int) -> Iterator[int]:
-    """Up to `wanted` of Numba's threads for one parallel call; 0 if another Python thread has them: call none then.
+def on_numba_threads(wanted: int, call: Callable[[int], _T]) -> _T:
+    """Return call(granted), one parallel call with up to `wanted` of Numba's threads; or with 0: then none may be made.
 
-    Numba's thread count is as before afterwards. Two threads inside the workqueue layer would abort the process. A
-    call for one thread needs its count, too: others that wait in vain cost 1.4 → 4 ms beside a busy process.
+    That is where another Python thread is inside, or may get there: two threads inside the workqueue layer would abort
+    the process. Numba's thread count is as before afterwards. A call for one thread needs its count, too: others that
+    wait in vain cost 1.4 → 4 ms beside a busy process.
     """
-    lock = _inside
-    if not lock.acquire(blocking=False):
-        yield 0
-        return
+    inside = _inside
+    return with_release(lambda: call(inside.take(wanted)), inside.give_back)
+
+
+def with_release(work: Callable[[], _T], release: Callable[[], object]) -> _T:
+    """Return work(), and call release() whatever happens: twice, for Ctrl-C may come within the first."""
     try:
-        before = numba.get_num_threads()
-        numba.set_num_threads(wanted)
-        try:
-            yield wanted
-        finally:
-            numba.set_num_threads(before)
+        return work()
     finally:
-        lock.release()
+        try:
+            release()
+        finally:
+            release()
+
+
+def _alone() -> bool:
+    """Whether this is the only Python thread: no other one can enter Numba's layer, by functions of the user's."""
+    return threading.active_count() == 1
+
+
+@functools.cache
+def _can_launch() -> bool:
+    """Whether Numba has a threading layer, launched from here on."""
+    try:
+        numba.get_num_threads()
+    except ValueError as error:  # the one that was asked for is not installed
+        message = f"fastbp: one thread does all, for Numba has no threads: {str(error).splitlines()[0]}"
+        warnings.warn(message, RuntimeWarning, stacklevel=2)
+        return False
+    return True
 
 
 class ThreadTuner:
