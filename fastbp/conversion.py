@@ -94,7 +94,7 @@ def as_array(value: Any, argument: str, n_classes: int = 0) -> NDArray[Any]:
     if array.dtype.kind == "O":
         return _of_objects(array, argument, n_classes, value)
     if array.dtype.kind in "mM" and np.isnat(array).any():
-        raise _missing(array, argument, tuple(np.argwhere(np.isnat(array))[0]), value, "NaT")
+        raise missing(array, argument, tuple(np.argwhere(np.isnat(array))[0]), value, "NaT")
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{argument} holds {_kind(array)}, expected real numbers{_advice(array, argument, n_classes)}")
     return array
@@ -105,7 +105,7 @@ def _of_objects(array: NDArray[Any], argument: str, n_classes: int, given: Any) 
     strange = None
     for k, x in enumerate(array.flat):
         if array.ndim and _is_missing(x):
-            raise _missing(array, argument, np.unravel_index(k, array.shape), given, repr(x))
+            raise missing(array, argument, np.unravel_index(k, array.shape), given, repr(x))
         if strange is None and not isinstance(x, (numbers.Real, np.bool_)):
             strange = k
     if strange is not None:
@@ -134,8 +134,8 @@ def _kind(array: NDArray[Any]) -> str:
     return "strings" if array.dtype.kind in "US" else str(array.dtype)
 
 
-def _missing(array: NDArray[Any], argument: str, where: Any, given: Any, text: str) -> ValueError:
-    """The error of a missing value."""
+def missing(array: NDArray[Any], argument: str, where: Any, given: Any, text: str) -> ValueError:
+    """Return the error of a missing value."""
     name, at = variable(argument), place(argument, tuple(int(i) for i in where), given)
     if name in ("X", "validation_data[0]"):
         filled = f"{name}.fillna(0)" if hasattr(given, "fillna") else f"numpy.nan_to_num(numpy.asarray({name}, float))"
@@ -241,7 +241,7 @@ def finite(array: NDArray[Any], dtype: np.dtype[Any], argument: str, given: Any 
     if not (math.isfinite(probe) or np.isfinite(flat).all()):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(result))[0])
         if np.isnan(array[where]):
-            raise _missing(array, argument, where, given, "nan")
+            raise missing(array, argument, where, given, "nan")
         at = place(argument, where, given)
         if np.isfinite(array[where]):
             raise ValueError(f"{at} is {array[where]}, too large for {dtype}")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastbp.conversion import FloatArray, as_array, finite, place, variable
+from fastbp.conversion import FloatArray, as_array, finite, missing, place, variable
 from fastbp.losses import ANY, Loss
 
 __all__ = ["TARGET_SUM", "name_one_class", "targets"]
@@ -77,6 +77,8 @@ def targets(
         raise ValueError(_shape_message(Y, shape, n_classes, argument, loss))
     if Y.ndim == 1 and n_outputs > 1:
         if Y.dtype.kind not in "biu":
+            if np.isnan(Y).any():
+                raise missing(Y, argument, np.flatnonzero(np.isnan(Y))[:1], given, "nan")
             raise TypeError(_float_labels_message(Y, n_classes, argument))
         return _labels(Y, n_classes, argument)
     rows = finite(Y, dtype, argument, given)
