@@ -135,8 +135,10 @@ class NetworkState(ABC):
     @cached_property
     def threshold(self) -> float:
         """Beyond this a lone output means label 1: where the labels 0 and 1 cost the same, ½ or 0."""
-        cost = self.loss_function.cost
-        return 0.5 if np.isclose(cost(0.5, 0.0), cost(0.5, 1.0)) else 0.0
+        half, labels = np.full(2, 0.5), np.array([0.0, 1.0])
+        with np.errstate(all="ignore"):  # a loss that takes no labels may not be defined on them
+            costs = np.broadcast_to(self.loss_function.cost(half, labels), 2)
+        return 0.5 if np.isclose(costs[0], costs[1]) else 0.0
 
     @cached_property
     def is_binary(self) -> bool:
