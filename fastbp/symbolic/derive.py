@@ -106,8 +106,8 @@ def record(function: Callable[..., Any], title: str, parameters: tuple[str, ...]
 def check_derivative(spec: Activation | Loss) -> None:
     """Compare the derivative of an activation or a loss with central finite differences in float64 on a grid.
 
-    Points where the function or its slope jumps, or where it is not finite, are left out. So is a point beside which the
-    slopes are right: where kinks of terms meet, such as those of |z| and max(z, 0) in a softplus.
+    Points where the function or its slope jumps, or where it is not finite, are left out. So is a point beside which
+    the slopes are right: where kinks of terms meet, such as those of |z| and max(z, 0) in a softplus.
 
     Raises
     ------
