@@ -42,7 +42,7 @@ def place(argument: str, where: Sequence[Any], given: Any = None) -> str:
     'X[2, 0] of batch 3'
     """
     name, of, rest = argument.partition(" of ")
-    columns = getattr(given, "columns", None)
+    columns = getattr(given, "column_names", getattr(given, "columns", None))
     named = f" (column {columns[where[1]]!r})" if columns is not None and len(where) == 2 else ""
     return f"{name}[{', '.join(map(str, where))}]{of}{rest}{named}"
 

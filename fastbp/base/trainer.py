@@ -86,6 +86,11 @@ class BaseTrainer(TrainerState):
         FloatingPointError
             If the loss is no longer finite. The minibatch with this loss makes no update.
 
+        Warns
+        -----
+        RuntimeWarning
+            If no gradient passes through some hidden layer after the trainer's first epoch.
+
         Notes
         -----
         Accuracy is the share of samples whose label is right. If samples have several labels (see `Network.multilabel`)
