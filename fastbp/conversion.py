@@ -17,7 +17,7 @@ FloatArray = NDArray[np.floating[Any]]
 
 # Up to so many numbers, one BLAS dot product is the fastest test for NaN and infinity. BLAS may wake its threads for
 # more.
-_DOT_LIMIT = 8192
+DOT_LIMIT = 8192
 _sum = np.errstate(over="ignore", invalid="ignore")(np.add.reduce)
 
 
@@ -237,7 +237,7 @@ def finite(array: NDArray[Any], dtype: np.dtype[Any], argument: str, given: Any 
             result = np.require(array, dtype=dtype, requirements=["C", "A"])
     flat = result.reshape(-1)
     # A finite sum, of squares or of all, settles it. An infinite one may also come from large finite values.
-    probe = np.vdot(flat, flat) if flat.size <= _DOT_LIMIT else _sum(flat)
+    probe = np.vdot(flat, flat) if flat.size <= DOT_LIMIT else _sum(flat)
     if not (math.isfinite(probe) or np.isfinite(flat).all()):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(result))[0])
         if np.isnan(array[where]):

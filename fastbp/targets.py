@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastbp.conversion import FloatArray, as_array, finite, missing, place, variable
+from fastbp.conversion import DOT_LIMIT, FloatArray, as_array, finite, missing, place, variable
 from fastbp.losses import ANY, Loss
 
 __all__ = ["TARGET_SUM", "name_one_class", "targets"]
@@ -82,21 +83,23 @@ def targets(
             raise TypeError(_float_labels_message(Y, n_classes, argument))
         return _labels(Y, n_classes, argument)
     rows = finite(Y, dtype, argument, given)
-    if loss is not None and loss.targets != ANY:
+    if loss is not None and loss.targets is not ANY:
         if not loss.targets.holds(rows):
             raise ValueError(_domain_message(rows, argument, loss, given))
-        if shares and not name_one_class(rows):
+        if shares and not name_one_class(rows, nonnegative=loss.targets.low >= 0.0):
             raise ValueError(_sum_message(rows, argument, loss))
     return rows if Y.ndim == 2 else rows[:, np.newaxis]
 
 
-def name_one_class(Y: NDArray[Any]) -> bool:
+def name_one_class(Y: NDArray[Any], *, nonnegative: bool = False) -> bool:
     """Return whether each row of targets names one class, or shares of one: its positive numbers sum to 1.
 
     Parameters
     ----------
     Y : ndarray (n_samples, n_outputs)
         Targets.
+    nonnegative : bool
+        Whether no number is known to be negative.
 
     Returns
     -------
@@ -108,11 +111,20 @@ def name_one_class(Y: NDArray[Any]) -> bool:
     >>> name_one_class(np.array([[0.0, 1.0], [0.75, 0.25], [-1.0, 1.0]])), name_one_class(np.array([[1.0, 1.0]]))
     (True, False)
     """
+    if nonnegative and Y.size <= DOT_LIMIT:
+        sums = Y.dot(_ones(Y.shape[1], Y.dtype))  # the usual case: 2 µs for 64 rows of 4
+        if sums[sums.argmax()] <= 1.0 + TARGET_SUM and sums[sums.argmin()] >= 1.0 - TARGET_SUM:
+            return True
     return not _other_than_1(Y).any()
 
 
+@lru_cache(maxsize=8)
+def _ones(n: int, dtype: np.dtype[Any]) -> FloatArray:
+    return np.ones(n, dtype)
+
+
 def _other_than_1(Y: NDArray[Any]) -> NDArray[np.bool_]:
-    sums = np.maximum(Y, 0.0) @ np.ones(Y.shape[1], Y.dtype)
+    sums = np.add.reduce(np.maximum(Y, 0.0), axis=1)
     wrong: NDArray[np.bool_] = ~(np.abs(sums - 1.0) <= TARGET_SUM)
     return wrong
 

@@ -249,7 +249,7 @@ class BaseNetwork(NetworkState):
         if sample_weight is not None:
             sample_weight = canonical.sample_weights(sample_weight, X.shape[0], self.dtype, names[2])
         if Y.ndim == 2 and self._may_be_multilabel and not self._multilabel:
-            self.multilabel = not name_one_class(Y)
+            self._multilabel = not name_one_class(Y, nonnegative=loss.targets.low >= 0.0)
         return X, Y, sample_weight
 
     def decide(self, a: FloatArray) -> NDArray[np.int64]:

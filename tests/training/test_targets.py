@@ -67,6 +67,13 @@ def test_targets_outside_the_domain_of_a_loss_are_refused_by_place_and_value(imp
     assert re.search(re.escape(place.strip()).replace("\\[", r"(validation_data\[1\]|Y)\[", 1), str(error.value))
 
 
+def test_rounding_is_not_taken_for_the_value_that_is_wrong(implementation):
+    Y = np.ones((6, 3)) + 1e-7
+    Y[4, 1] = 3.0
+    with pytest.raises(ValueError, match=r"Y\[4, 1\] is 3; loss 'cross_entropy' takes targets"):
+        implementation.Network([3, 3], output="sigmoid", dtype=np.float64, rng=0).loss(X, Y)
+
+
 @pytest.mark.parametrize("value", [-0.1, 1.1, 2, -1])
 def test_targets_of_a_lone_output_are_checked_too(implementation, value):
     net = implementation.Network([3, 1], output="sigmoid", rng=0)
