@@ -31,7 +31,7 @@ class Progress:
 
     def __init__(self, shown: bool | None, n_samples: int | None) -> None:
         self._bar: Any = None
-        if _is_terminal() if shown is None else shown and sys.stderr is not None:
+        if _is_terminal() if shown is None else shown:
             with self._no_failure():
                 self._bar = _open_bar(n_samples)
         self._pending = 0

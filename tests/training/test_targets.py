@@ -190,9 +190,22 @@ def test_accuracy_of_several_labels_is_1_only_where_all_are_right(implementation
     assert trainer.fit(inputs, Y, validation_data=(inputs, Y)).val_accuracy == trainer.history.accuracy == [1.0]
     assert np.array_equal(net.predict(inputs), Y)
     wrong = Y.copy()
-    wrong[::4, -1] = 1 - wrong[::4, -1]
+    wrong[::4, 0] = 1 - wrong[::4, 0]
     trainer.fit(inputs, wrong, validation_data=(inputs, wrong))
     assert trainer.history.accuracy == trainer.history.val_accuracy == [0.75]
+
+
+def test_accuracy_follows_where_several_labels_come_later(implementation):
+    net = implementation.Network([3, 3], output="sigmoid", init="zeros")
+    net.weights[0][:] = 4.0 * np.eye(3)
+    trainer = implementation.Trainer(net, fastbp.SGD(0.0), label_smoothing=0.9)  # accuracy takes targets as they are
+    for Y, expected in ((ROWS, 1.0), (MULTI, 1.0), (ROWS, 1.0)):
+        inputs = 2.0 * Y - 1.0
+        history = trainer.fit(inputs, Y, validation_data=(inputs, Y))
+        assert history.accuracy == history.val_accuracy == [expected]
+        wrong = np.roll(Y, 1, axis=1)
+        trainer.fit(inputs, wrong, validation_data=(inputs, wrong))
+        assert trainer.history.accuracy == trainer.history.val_accuracy == [(wrong == Y).all(axis=1).mean()]
 
 
 def test_several_labels_of_the_hinge(implementation):
