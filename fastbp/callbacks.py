@@ -10,15 +10,13 @@ from __future__ import annotations
 import csv
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fastbp.checks import check_count, check_name, check_number
-
-EVENTS = ("on_train_begin", "on_epoch_end", "on_divergence", "on_train_end")
-# A measure whose name has one of these in it is better if it is larger: val_accuracy, val_top_5, val_r2.
-_MORE_IS_BETTER = ("accuracy", "top_", "r2")
+from fastbp.checks import check_count, check_name, check_number, check_truth
+from fastbp.events import EVENTS
+from fastbp.metrics import better_if
 
 
 class Callback:
@@ -60,7 +58,7 @@ class Callback:
         Returns
         -------
         bool or None
-            True ends training after the other callbacks have been called.
+            True ends training after the other callbacks have been called. Whatever is not True or False is ignored.
         """
 
     def on_divergence(self, trainer: Any, error: FloatingPointError) -> bool | None:
@@ -76,7 +74,7 @@ class Callback:
         Returns
         -------
         bool or None
-            True ends training without the error.
+            True ends training without the error. Whatever is not True or False is ignored.
         """
 
     def on_train_end(self, trainer: Any) -> None:
@@ -127,8 +125,11 @@ class _Best:
             raise TypeError(f"monitor must be a name such as 'val_loss', got {monitor!r}")
         check_name("mode", mode, ("auto", "min", "max"))
         self.monitor = monitor
-        rises = mode == "max" or (mode == "auto" and any(name in monitor for name in _MORE_IS_BETTER))
-        self._sign = -1.0 if rises else 1.0
+        known = better_if(monitor) if mode == "auto" else mode
+        if known is None:
+            known_are = "loss, mae, seconds, accuracy, r2 and top_k"
+            raise ValueError(f"mode 'auto' is for {known_are}; for monitor {monitor!r} say mode='min' or mode='max'")
+        self._sign = -1.0 if known == "max" else 1.0
         self._min_delta = check_number("min_delta", min_delta, 0.0)
         self.forget()
 
@@ -162,7 +163,8 @@ class EarlyStopping(Callback):
         Whether the network gets the parameters of the best epoch at the end, also after an error or Ctrl-C. The
         optimizer keeps its state of the last epoch.
     mode : {'auto', 'min', 'max'}
-        Whether smaller or larger is better. With "auto", larger is better for accuracy, top_k and r2.
+        Whether smaller or larger is better. With "auto", smaller is better for loss, mae and seconds, larger for
+        accuracy, r2 and top_k, each with or without "val_". Other measures need "min" or "max".
 
     Attributes
     ----------
@@ -174,7 +176,8 @@ class EarlyStopping(Callback):
     Raises
     ------
     TypeError, ValueError
-        If an argument is of another type or out of range, and after the first epoch if it has no measure `monitor`.
+        If an argument is of another type or out of range, if `mode` is "auto" for another measure, and after the first
+        epoch if it has no measure `monitor`.
 
     Notes
     -----
@@ -203,7 +206,7 @@ class EarlyStopping(Callback):
     ) -> None:
         self._best = _Best(monitor, mode, min_delta)
         self._patience = check_count("patience", patience, 0)
-        self._restore_best = bool(restore_best)
+        self._restore_best = check_truth("restore_best", restore_best)
         self._parameters: Any = None
         self.best_epoch = self.stopped_epoch = 0
 
@@ -246,7 +249,8 @@ class ModelCheckpoint(Callback):
     Raises
     ------
     TypeError, ValueError
-        If an argument is of another type or unknown, and after the first epoch if it has no measure `monitor`.
+        If an argument is of another type or unknown, if `best_only` and `mode` is "auto" for a measure that it does not
+        know, and after the first epoch if that has no measure `monitor`.
     OSError
         After an epoch, if the file cannot be written.
 
@@ -266,8 +270,9 @@ class ModelCheckpoint(Callback):
         self, path: str | os.PathLike[str], monitor: str = "val_loss", best_only: bool = False, mode: str = "auto"
     ) -> None:
         self._path = os.fspath(path)
-        self._best = _Best(monitor, mode)
-        self._best_only = bool(best_only)
+        self._best_only = check_truth("best_only", best_only)
+        # a monitor that is not looked at may be any
+        self._best = _Best(monitor, "min" if mode == "auto" and not self._best_only else mode)
 
     def on_epoch_end(self, trainer: Any, epoch: int, logs: Mapping[str, float]) -> None:  # noqa: ARG002, D102
         if not self._best_only or self._best.improves(logs):
@@ -286,6 +291,8 @@ class CSVLogger(Callback):
 
     Raises
     ------
+    TypeError
+        If an argument is of another type.
     ValueError
         After the first epoch, if the file has other columns.
     OSError
@@ -305,7 +312,7 @@ class CSVLogger(Callback):
 
     def __init__(self, path: str | os.PathLike[str], append: bool = False) -> None:
         self._path = Path(path)
-        self._append = bool(append)
+        self._append = check_truth("append", append)
         self._columns: list[str] | None = None
 
     def on_train_begin(self, trainer: Any) -> None:  # noqa: ARG002, D102
@@ -361,37 +368,3 @@ class TerminateOnNaN(Callback):
 CALLBACKS: dict[str, type] = {
     kind.__name__: kind for kind in (EarlyStopping, ModelCheckpoint, CSVLogger, LambdaCallback, TerminateOnNaN)
 }
-
-
-def methods(callbacks: Iterable[Any]) -> list[list[Callable[..., Any]]]:
-    """Return the methods of all callbacks, one list for each of the `EVENTS`.
-
-    Parameters
-    ----------
-    callbacks : iterable of objects
-        Objects with some of the methods of `Callback`.
-
-    Returns
-    -------
-    list of list of callable
-        For each event, the methods of the callbacks that have one, in their order.
-
-    Raises
-    ------
-    TypeError
-        If `callbacks` is not an iterable, or holds a class or an object without any of these methods.
-
-    Examples
-    --------
-    >>> [len(found) for found in methods([TerminateOnNaN()])]
-    [1, 1, 1, 1]
-    """
-    if not isinstance(callbacks, Iterable):
-        raise TypeError(f"callbacks must be a list of callbacks, got {callbacks!r}")
-    callbacks = list(callbacks)
-    for callback in callbacks:
-        if isinstance(callback, type):
-            raise TypeError(f"callbacks holds the class {callback.__name__}, expected an object: {callback.__name__}()")
-        if not any(callable(getattr(callback, event, None)) for event in EVENTS):
-            raise TypeError(f"callbacks holds {callback!r}, which has none of the methods {', '.join(EVENTS)}")
-    return [[getattr(callback, event) for callback in callbacks if hasattr(callback, event)] for event in EVENTS]

@@ -6,21 +6,16 @@ Nothing given is ever written to, and nothing is copied that is canonical alread
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 from fastbp.checks import check_count
+from fastbp.conversion import FloatArray, as_array, finite, place, variable
 
-FloatArray = NDArray[np.floating[Any]]
-
-# Up to so many numbers, one BLAS dot product is the fastest test for NaN and infinity. BLAS may wake its threads for
-# more.
-_DOT_LIMIT = 8192
-_sum = np.errstate(over="ignore", invalid="ignore")(np.add.reduce)
+__all__ = ["FloatArray", "float_type", "generator", "layer_sizes", "sample_weights", "samples"]
 
 
 def samples(
@@ -43,76 +38,32 @@ def samples(
     array([[1., 2.],
            [3., 4.]], dtype=float32)
     """
+    given = X
     if type(X) is not np.ndarray or X.dtype != dtype:
-        X = _as_array(X, argument)
-    if X.ndim == 1 and X.size == n_features:
-        row = f"{argument}.reshape(1, -1)"
-        raise ValueError(f"{argument} has shape {X.shape}, expected (n_samples, {n_features}); one sample is {row}")
+        X = as_array(X, argument)
     if X.ndim != 2 or X.shape[1] != n_features:
-        raise ValueError(f"{argument} has shape {X.shape}, expected (n_samples, {n_features})")
+        hint = _shape_hint(X.shape, n_features, variable(argument))
+        raise ValueError(f"{argument} has shape {X.shape}, expected (n_samples, {n_features}){hint}")
     if X.shape[0] == 0:
         raise ValueError(f"{argument} has shape {X.shape}: no samples")
     ready = probed and X.dtype == dtype and X.flags.c_contiguous and X.flags.aligned
-    return X if ready else _finite(X, dtype, argument)
+    return X if ready else finite(X, dtype, argument, given)
 
 
-def targets(
-    Y: Any, shape: tuple[int, int], n_classes: int, dtype: np.dtype[Any], argument: str = "Y"
-) -> FloatArray | NDArray[np.int64]:
-    """Return Y as a finite array of `shape` and `dtype`, or as int64 labels (n_samples,).
-
-    Parameters
-    ----------
-    Y : array_like
-        Targets (n_samples, n_outputs), or (n_samples,) for a single output, or labels (n_samples,).
-    shape : tuple of int
-        The shape (n_samples, n_outputs).
-    n_classes : int
-        Labels are 0..n_classes-1. It is 0 if the loss takes no labels, and 2 for a single output, whose labels are the
-        targets 0 and 1 themselves.
-    dtype : numpy.dtype
-        Dtype of targets.
-    argument : str
-        Name of the argument.
-
-    Returns
-    -------
-    ndarray
-        Targets (n_samples, n_outputs), or labels (n_samples,).
-
-    Raises
-    ------
-    TypeError
-        If Y does not hold real numbers, or labels are not integers.
-    ValueError
-        If Y has another shape, a label that is out of range, or a value that is not finite in `dtype`.
-
-    Examples
-    --------
-    >>> targets([2, 0], (2, 3), 3, np.dtype(np.float32))
-    array([2, 0])
-    >>> targets([True, False], (2, 1), 2, np.dtype(np.float32))
-    array([[1.],
-           [0.]], dtype=float32)
-    """
-    n_samples, n_outputs = shape
-    if type(Y) is np.ndarray and Y.dtype == np.int64 and n_classes == n_outputs and Y.shape == (n_samples,):
-        return _labels(Y, n_classes, argument)
-    if type(Y) is not np.ndarray or Y.dtype != dtype:
-        Y = _as_array(Y, argument, hint=_label_hint(argument, n_classes))
-    if Y.shape != shape and Y.shape != (n_samples,):
-        expected = f"{shape} or integer labels ({n_samples},)" if n_classes else f"{shape}"
-        raise ValueError(f"{argument} has shape {Y.shape}, expected {expected}")
-    if Y.ndim == 2:
-        return _finite(Y, dtype, argument)
-    if n_classes and Y.dtype.kind in "biu":
-        labels = _labels(Y, n_classes, argument)
-        return labels if n_classes == n_outputs else labels[:, np.newaxis].astype(dtype)
-    if n_outputs == 1:
-        return _finite(Y, dtype, argument)[:, np.newaxis]
-    if n_classes:
-        raise TypeError(f"{argument} holds {Y.dtype}; labels must be integers: {argument}.astype(int)")
-    raise ValueError(f"{argument} has shape {Y.shape}, expected {shape}")
+def _shape_hint(shape: tuple[int, ...], n_features: int, name: str) -> str:
+    """How an X of another shape may become one of n_features columns, as code; empty if nothing is likely."""
+    size = math.prod(shape)
+    if shape and size == n_features and n_features > 1:
+        return f"; one sample is `numpy.reshape({name}, (1, -1))`"
+    if len(shape) == 1 and n_features == 1:
+        return f"; samples of one feature are `numpy.reshape({name}, (-1, 1))`"
+    if len(shape) == 1 and size and size % n_features == 0:
+        return f"; samples one after the other are `numpy.reshape({name}, (-1, {n_features}))`"
+    if len(shape) == 2 and shape[0] == n_features:
+        return f"; samples as columns become rows by `numpy.transpose({name})`"
+    if len(shape) > 2 and math.prod(shape[1:]) == n_features:
+        return f"; samples of more dimensions become rows by `numpy.reshape({name}, (len({name}), -1))`"
+    return ""
 
 
 def sample_weights(
@@ -134,13 +85,15 @@ def sample_weights(
     """
     if weight is None:
         return None
-    weight = _as_array(weight, argument)
+    given, name = weight, variable(argument)
+    weight = as_array(weight, argument)
     if weight.shape != (n_samples,):
-        raise ValueError(f"{argument} has shape {weight.shape}, expected ({n_samples},)")
-    weights = _finite(weight, dtype, argument)
+        hint = f"; a column becomes flat by `numpy.ravel({name})`" if weight.shape == (n_samples, 1) else ""
+        raise ValueError(f"{argument} has shape {weight.shape}, expected ({n_samples},){hint}")
+    weights = finite(weight, dtype, argument, given)
     if weights.min() < 0:
         s = int(weights.argmin())
-        raise ValueError(f"{argument}[{s}] is {weights[s]}; weights must not be negative")
+        raise ValueError(f"{place(argument, (s,))} is {weights[s]}; weights must not be negative")
     return weights
 
 
@@ -207,65 +160,3 @@ def generator(rng: Any) -> np.random.Generator:
         return np.random.default_rng(rng)
     except (TypeError, ValueError) as error:
         raise type(error)(f"rng is {rng!r}, expected what numpy.random.default_rng takes: {error}") from None
-
-
-def _as_array(value: Any, argument: str, hint: str = "") -> NDArray[Any]:
-    """`value` as an array of real numbers, of any type."""
-    if hasattr(value, "toarray") and not isinstance(value, np.ndarray):
-        raise TypeError(f"{argument} is a sparse {type(value).__name__}; pass {argument}.toarray()")
-    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
-        raise ValueError(f"{argument} has masked values; fill them first: {argument}.filled(...)")
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{argument} is not a rectangular array: {error}") from None
-    if array.dtype.kind == "O":
-        strange = [type(x).__name__ for x in array.flat if not isinstance(x, (numbers.Real, np.bool_))]
-        if strange:
-            raise TypeError(f"{argument} holds {strange[0]}, expected real numbers{hint}")
-        whole = all(isinstance(x, (numbers.Integral, np.bool_)) for x in array.flat)
-        try:
-            return array.astype(np.int64 if whole else np.float64)
-        except OverflowError:
-            raise ValueError(f"{argument} holds a number beyond int64 or float64") from None
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{argument} holds {array.dtype}, expected real numbers{hint}")
-    return array
-
-
-def _finite(array: NDArray[Any], dtype: np.dtype[Any], argument: str) -> FloatArray:
-    """`array` in canonical form, every value finite."""
-    result = array
-    flags = array.flags
-    if array.dtype != dtype or not (flags.c_contiguous and flags.aligned):
-        with np.errstate(over="ignore"):
-            result = np.require(array, dtype=dtype, requirements=["C", "A"])
-    flat = result.reshape(-1)
-    # A finite sum, of squares or of all, settles it. An infinite one may also come from large finite values.
-    probe = np.vdot(flat, flat) if flat.size <= _DOT_LIMIT else _sum(flat)
-    if not (math.isfinite(probe) or np.isfinite(flat).all()):
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(result))[0])
-        place = f"{argument}[{', '.join(map(str, where))}]"
-        if np.isfinite(array[where]):
-            raise ValueError(f"{place} is {array[where]}, too large for {dtype}")
-        raise ValueError(f"{place} is {array[where]}; every value must be finite")
-    return result
-
-
-def _labels(Y: NDArray[Any], n_classes: int, argument: str) -> NDArray[np.int64]:
-    labels = Y if Y.dtype == np.int64 and Y.flags.c_contiguous and Y.flags.aligned else None
-    if labels is not None:
-        # Negative labels are the largest as unsigned numbers, so one maximum checks both ends.
-        unsigned = labels.view(np.uint64)
-        if unsigned[unsigned.argmax()] < n_classes:
-            return labels
-    for s in (int(Y.argmin()), int(Y.argmax())):
-        if not 0 <= Y[s] < n_classes:
-            raise ValueError(f"{argument}[{s}] is {Y[s]}, expected labels 0..{n_classes - 1}")
-    return np.require(Y, dtype=np.int64, requirements=["C", "A"])
-
-
-def _label_hint(argument: str, n_classes: int) -> str:
-    if not n_classes:
-        return ""
-    return f" or integer labels 0..{n_classes - 1}; numpy.unique({argument}, return_inverse=True)[1] makes labels"

@@ -7,8 +7,9 @@ import numbers
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-T = TypeVar("T")
+import numpy as np
 
+T = TypeVar("T")
 
 
 # ------------------------------------------------------------------ numbers and names
@@ -83,6 +84,44 @@ def check_count(argument: str, value: Any, low: int = 1) -> int:
     return int(value)
 
 
+def check_truth(argument: str, value: Any) -> bool:
+    """Return `value`, which is True or False, as a bool.
+
+    Raises
+    ------
+    TypeError
+        If it is neither.
+
+    Examples
+    --------
+    >>> check_truth("shuffle", "no")
+    Traceback (most recent call last):
+    TypeError: shuffle must be True or False, got 'no' (str)
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{argument} must be True or False, got {value!r} ({type(value).__name__})")
+    return bool(value)
+
+
+def refuse_class(argument: str, value: Any) -> None:
+    """Raise TypeError if a class came in place of an object of it.
+
+    Raises
+    ------
+    TypeError
+        If `value` is a class.
+
+    Examples
+    --------
+    >>> refuse_class("schedule", int)
+    Traceback (most recent call last):
+    TypeError: schedule must be a number or a schedule, got the class int; make an object: int(...)
+    """
+    if isinstance(value, type):
+        name = value.__name__
+        raise TypeError(f"{argument} must be a number or a schedule, got the class {name}; make an object: {name}(...)")
+
+
 def check_name(argument: str, value: str, known: Iterable[str]) -> str:
     """Return `value` if it is one of the known names.
 
@@ -141,3 +180,20 @@ def choose(argument: str, spec: Any, table: Mapping[str, T], kind: type[T]) -> T
     hint = f"; write fastbp.{kind.__name__}('name', function)" if callable(spec) else ""
     got = f"{spec!r} ({type(spec).__name__})"
     raise TypeError(f"{argument} must be a name or a fastbp.{kind.__name__}, got {got}{hint}")
+
+
+# ------------------------------------------------------------------ numbers of frozen records
+def keep(record: Any, **checked: Any) -> None:
+    """Set fields of a frozen record: whatever kind of number came, they are Python's, as files hold them."""
+    for name, value in checked.items():
+        object.__setattr__(record, name, value)
+
+
+def keep_from_0(record: Any, *names: str) -> None:
+    """Check that fields are numbers of 0 or more, and keep them as floats."""
+    keep(record, **{name: check_number(name, getattr(record, name), 0.0) for name in names})
+
+
+def keep_counts(record: Any, *names: str) -> None:
+    """Check that fields are integers of 1 or more, and keep them as ints."""
+    keep(record, **{name: check_count(name, getattr(record, name)) for name in names})

@@ -117,4 +117,5 @@ def fit_lbfgs(
         raise FloatingPointError(f"the loss is {first} at the start of L-BFGS; scale the inputs to about -1..1")
     found = minimize(objective, work.parameters.copy(), jac=True, method="L-BFGS-B", callback=record, options=options)
     network.parameters[:] = found.x
+    network.multilabel = work.multilabel
     return history

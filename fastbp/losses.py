@@ -3,18 +3,20 @@
 A network takes a loss by its name or as a `Loss`. The cost of the network is C = 1/m Σ_s v_s Σ_i c(a_si, y_si): the sum
 over the outputs i, and the mean over the m samples s with the weights v_s.
 
-=============  ===============================================  =========  ======
-name           c(a, y)                                          labels     source
-=============  ===============================================  =========  ======
-quadratic      ½ (a − y)²
-cross_entropy  −(y ln a + (1 − y) ln(1 − a))                    yes        [1]_
-absolute       |a − y|
-huber          ½ (a − y)² for |a − y| <= 1, else |a − y| − ½               [2]_
-poisson        a − y ln a                                                  [3]_
-hinge          max(0, 1 − t a), t = 1 for y > ½, else −1        yes        [4]_
-=============  ===============================================  =========  ======
+=============  ===============================================  ==================  ==================  ======  ======
+name           c(a, y)                                          targets y           outputs a           labels  source
+=============  ===============================================  ==================  ==================  ======  ======
+quadratic      ½ (a − y)²                                       any                 any
+cross_entropy  −(y ln a + (1 − y) ln(1 − a))                    [0, 1]              [0, 1]              yes     [1]_
+absolute       |a − y|                                          any                 any
+huber          ½ (a − y)² for |a − y| <= 1, else |a − y| − ½    any                 any                         [2]_
+poisson        a − y ln a                                       0 and above         0 and above                 [3]_
+hinge          max(0, 1 − t a), t = 1 for y > ½, else −1        0, 1 or −1, 1       any                 yes     [4]_
+=============  ===============================================  ==================  ==================  ======  ======
 
-With softmax, cross_entropy is −y ln a: the other term is left out.
+With softmax, cross_entropy is −y ln a: the other term is left out, and the targets of a sample sum to 1. Targets that a
+loss is not defined on are refused, and so is an output activation whose values it is not defined on. In particular
+cross_entropy takes no raw scores: with the outputs sigmoid and softmax it is computed from z, so it needs none.
 
 Notes
 -----
@@ -35,8 +37,10 @@ References
 """
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -45,10 +49,101 @@ from fastbp.activations import softmax
 from fastbp.checks import choose
 from fastbp.kernels.vectors.vecmath import sigmoid
 
-__all__ = ["LOSSES", "LogitsForm", "Loss", "get_loss"]
+__all__ = ["ANY", "LOSSES", "Domain", "LogitsForm", "Loss", "get_loss"]
 
 # Smallest normal float32. Formulas take max(a, TINY), so that ln 0 and 1/0 stay finite.
 TINY = 1.1754943508222875e-38
+
+
+_BITS = {4: np.uint32, 8: np.uint64}
+@lru_cache(maxsize=8)
+def _bits(number: float, dtype: np.dtype[Any]) -> Any:
+    """A float as an unsigned number of the same bits."""
+    return np.array(number, dtype).view(_BITS[dtype.itemsize])[()]
+
+
+# What rounding may take a number beyond the end of an interval.
+SLACK = 1e-6
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Numbers that a loss is defined on: an interval, or those of one of some sets.
+
+    Parameters
+    ----------
+    low, high : float
+        Ends of the interval, which belong to it.
+    sets : tuple of tuple of float
+        Sets of numbers. The numbers of one array must all be of one of them. By default there are none, and the
+        interval counts.
+
+    Examples
+    --------
+    >>> Domain(0.0, 1.0).holds(np.array([0.5, 2.0]))
+    False
+    >>> print(Domain(0.0, 1.0), "or", Domain(sets=((0.0, 1.0), (-1.0, 1.0))))
+    numbers in [0, 1] or numbers of 0, 1 alone or of -1, 1 alone
+    """
+
+    low: float = -math.inf
+    high: float = math.inf
+    sets: tuple[tuple[float, ...], ...] = ()
+
+    def outside(self, x: Any) -> Any:
+        """Return which numbers do not belong to it, or to none of the sets.
+
+        Parameters
+        ----------
+        x : ndarray
+            Numbers.
+
+        Returns
+        -------
+        ndarray of bool
+            True for those outside.
+
+        Examples
+        --------
+        >>> Domain(low=0.0).outside(np.array([-1.0, 0.0]))
+        array([ True, False])
+        """
+        if self.sets:
+            return ~np.isin(x, np.unique(self.sets))
+        return ~((x >= self.low - SLACK) & (x <= self.high + SLACK))
+
+    def holds(self, x: Any) -> bool:
+        """Return whether all numbers of an array belong to it, and to one of the sets.
+
+        Parameters
+        ----------
+        x : ndarray of float
+            Numbers, at least one.
+
+        Returns
+        -------
+        bool
+            True if they do.
+        """
+        if self.sets:
+            return any(bool(np.isin(x, numbers).all()) for numbers in self.sets)
+        if self.low == 0.0 and x.dtype.itemsize in _BITS and x.flags.c_contiguous:
+            # Negative floats are the largest as unsigned numbers, so one maximum checks both ends: 1 µs for 256.
+            unsigned = x.reshape(-1).view(_BITS[x.dtype.itemsize])
+            if unsigned[unsigned.argmax()] <= _bits(self.high, x.dtype):
+                return True
+        above = self.low == -math.inf or np.min(x) >= self.low - SLACK
+        return bool(above and (self.high == math.inf or np.max(x) <= self.high + SLACK))
+
+    def __str__(self) -> str:
+        if self.sets:
+            return "numbers of " + " or of ".join(f"{', '.join(f'{x:g}' for x in one)} alone" for one in self.sets)
+        if self.high == math.inf:
+            return f"numbers of {self.low:g} and above"
+        return f"numbers in [{self.low:g}, {self.high:g}]"
+
+
+ANY = Domain()
 
 
 @dataclass(frozen=True)
@@ -101,11 +196,17 @@ class Loss:
         Forms for output activations, by their names. A network whose output has one of these names takes the form.
     labels : bool
         Whether targets may be class numbers. Label k stands for a row of zeros with a one at place k.
+    targets : Domain
+        Targets that the cost is defined on. Others are refused. By default there is no limit.
+    outputs : Domain
+        Outputs that the cost is defined on. An output activation with other values is refused.
+    suits : tuple of str
+        Names of output activations to take instead, for this message.
 
     Raises
     ------
     TypeError
-        If `name` is not a string or a function is not callable.
+        If `name` is not a string, a function is not callable, or `targets` or `outputs` is not a Domain.
 
     See Also
     --------
@@ -127,6 +228,9 @@ class Loss:
     derivative: Callable[[Any, Any], Any] | None = None
     logits: Mapping[str, LogitsForm] = field(default_factory=dict, hash=False)
     labels: bool = False
+    targets: Domain = ANY
+    outputs: Domain = ANY
+    suits: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
@@ -135,6 +239,9 @@ class Loss:
             raise TypeError(f"cost of loss {self.name!r} must be callable, got {self.cost!r}")
         if not (self.derivative is None or callable(self.derivative)):
             raise TypeError(f"derivative of loss {self.name!r} must be callable or None, got {self.derivative!r}")
+        for name in ("targets", "outputs"):
+            if not isinstance(getattr(self, name), Domain):
+                raise TypeError(f"{name} of loss {self.name!r} must be a Domain, got {getattr(self, name)!r}")
 
 
 def quadratic(a: Any, y: Any) -> Any:
@@ -226,11 +333,14 @@ LOSSES: dict[str, Loss] = {spec.name: spec for spec in (
     Loss("quadratic", quadratic, quadratic_derivative),
     Loss("cross_entropy", cross_entropy, cross_entropy_derivative, labels=True, logits={
         "sigmoid": LogitsForm(sigmoid_cross_entropy, sigmoid_cross_entropy_delta),
-        "softmax": LogitsForm(softmax_cross_entropy, softmax_cross_entropy_delta)}),
+        "softmax": LogitsForm(softmax_cross_entropy, softmax_cross_entropy_delta)},
+        targets=Domain(0.0, 1.0), outputs=Domain(0.0, 1.0), suits=("sigmoid", "softmax")),
     Loss("absolute", absolute, absolute_derivative),
     Loss("huber", huber, huber_derivative),
-    Loss("poisson", poisson, poisson_derivative),
-    Loss("hinge", hinge, hinge_derivative, labels=True),
+    Loss("poisson", poisson, poisson_derivative,
+         targets=Domain(low=0.0), outputs=Domain(low=0.0), suits=("softplus", "relu")),
+    Loss("hinge", hinge, hinge_derivative, labels=True,
+         targets=Domain(sets=((0.0, 1.0), (-1.0, 1.0))), suits=("identity",)),
 )}
 
 

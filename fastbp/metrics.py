@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastbp.canonical import FloatArray
-from fastbp.checks import check_name
+from fastbp.checks import check_count, check_name
+from fastbp.targets import name_one_class
 
-__all__ = ["METRICS", "Metric", "mae", "named_metrics", "r2", "top_k"]
+__all__ = ["METRICS", "Metric", "NamedMetric", "better_if", "mae", "named_metrics", "r2", "top_k"]
 
 Targets = FloatArray | NDArray[np.int64]
 Metric = Callable[[Any, Any], float]
@@ -36,6 +38,11 @@ def r2(y: FloatArray, a: FloatArray) -> float:
     float
         Mean of R² over the outputs, 1 at best. An output with constant targets counts 1 if all are met, else 0.
 
+    Raises
+    ------
+    ValueError
+        If their shapes differ.
+
     Notes
     -----
     It equals ``sklearn.metrics.r2_score`` with its defaults.
@@ -45,9 +52,10 @@ def r2(y: FloatArray, a: FloatArray) -> float:
     >>> r2(np.array([[1.0], [3.0]]), np.array([[1.0], [2.0]]))
     0.5
     """
-    rest = np.sum(np.square(y - a, dtype=np.float64), axis=0)
-    total = np.sum(np.square(y - y.mean(axis=0, dtype=np.float64)), axis=0)
-    constant = total == 0.0
+    y, a = _of_one_shape(y, a)
+    rest = np.sum(np.square(y - a), axis=0)
+    total = np.sum(np.square(y - y.mean(axis=0)), axis=0)
+    constant = (y == y[0]).all(axis=0)  # total is then not 0 if the mean is rounded
     return float(np.mean(np.where(constant, rest == 0.0, 1.0 - rest / np.where(constant, 1.0, total))))
 
 
@@ -66,12 +74,26 @@ def mae(y: FloatArray, a: FloatArray) -> float:
     float
         Mean absolute error, 0 at best.
 
+    Raises
+    ------
+    ValueError
+        If their shapes differ.
+
     Examples
     --------
     >>> mae(np.array([[1.0], [3.0]]), np.array([[1.0], [2.0]]))
     0.5
     """
-    return float(np.mean(np.abs(y - a), dtype=np.float64))
+    y, a = _of_one_shape(y, a)
+    return float(np.mean(np.abs(y - a)))
+
+
+def _of_one_shape(y: FloatArray, a: FloatArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Targets and outputs in float64: in integers a difference may wrap, of other shapes it has all pairs."""
+    targets, outputs = np.asarray(y, np.float64), np.asarray(a, np.float64)
+    if targets.shape != outputs.shape:
+        raise ValueError(f"targets have shape {targets.shape} and outputs {outputs.shape}, expected one shape")
+    return targets, outputs
 
 
 def top_k(k: int) -> Metric:
@@ -85,24 +107,34 @@ def top_k(k: int) -> Metric:
     Returns
     -------
     callable
-        Function (y, a) -> float of labels (n_samples,), or of targets (n_samples, n_outputs), and outputs.
+        Function (y, a) -> float of labels (n_samples,), or of targets (n_samples, n_outputs), and outputs. It raises
+        ValueError for targets that do not name one class each.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `k` is not an integer of 1 or more.
 
     Notes
     -----
-    The smaller label wins among equal outputs. In ``sklearn.metrics.top_k_accuracy_score`` the larger one wins.
+    The smaller label wins among equal outputs, and an output that is not a number never counts. In
+    ``sklearn.metrics.top_k_accuracy_score`` the larger one wins.
 
     Examples
     --------
     >>> top_k(2)(np.array([2, 0]), np.array([[0.1, 0.5, 0.4], [0.1, 0.5, 0.4]]))
     0.5
     """
+    k = check_count("k", k)
 
     def share(y: Targets, a: FloatArray) -> float:
+        if y.ndim == 2 and not name_one_class(y):
+            raise ValueError(f"'top_{k}' needs targets that name one class each, and rows have several or none")
         labels = y if y.ndim == 1 else y.argmax(axis=1)
         of_label = np.take_along_axis(a, labels[:, np.newaxis].astype(np.int64), axis=1)
         before = np.arange(a.shape[1]) < labels[:, np.newaxis]
         rank = np.count_nonzero((a > of_label) | ((a == of_label) & before), axis=1)
-        return float(np.mean(rank < k))
+        return float(np.mean((rank < k) & ~np.isnan(of_label[:, 0])))
 
     share.__name__ = f"top_{k}"
     return share
@@ -111,21 +143,98 @@ def top_k(k: int) -> Metric:
 # These take targets and outputs of one shape.
 METRICS: dict[str, Metric] = {"r2": r2, "mae": mae}
 _TOP = re.compile(r"top_([1-9]\d*)")
+# Of the measures in a history, by their names without "val_"; larger is better for each top_<k>, too.
+_BETTER_IF = {"loss": "min", "mae": "min", "seconds": "min", "accuracy": "max", "r2": "max"}
+
+
+def better_if(measure: str) -> str | None:
+    """Return whether a measure is better if it is smaller or larger, where its name is one of fastbp's.
+
+    Parameters
+    ----------
+    measure : str
+        Name in a history: loss, accuracy, seconds, mae, r2 or top_<k>, with or without "val_".
+
+    Returns
+    -------
+    str or None
+        "min", "max", or None for another name.
+
+    Examples
+    --------
+    >>> better_if("val_loss"), better_if("val_top_5"), better_if("val_err2")
+    ('min', 'max', None)
+    """
+    name = measure.removeprefix("val_")
+    return "max" if _TOP.fullmatch(name) else _BETTER_IF.get(name)
+
+
+@dataclass(frozen=True)
+class NamedMetric:
+    """Metric that a fit asked for.
+
+    Parameters
+    ----------
+    name : str
+        Its name in the history, without "val_".
+    function : callable
+        Function (targets, a) -> float.
+    own : bool
+        Whether it is the user's, and takes the targets as they were given.
+    needs_rows : bool
+        Whether it takes targets of the outputs' shape alone.
+
+    Examples
+    --------
+    >>> Y = np.array([[1.0], [3.0]])
+    >>> NamedMetric("mae", mae, needs_rows=True)(Y, Y, Y + 0.5)
+    0.5
+    """
+
+    name: str
+    function: Metric
+    own: bool = False
+    needs_rows: bool = False
+
+    def check(self, Y: Targets) -> None:
+        """Raise ValueError if targets do not suit the metric.
+
+        Parameters
+        ----------
+        Y : ndarray
+            Targets in canonical form.
+
+        Raises
+        ------
+        ValueError
+            If they are labels and the metric needs rows.
+
+        Examples
+        --------
+        >>> NamedMetric("mae", mae, needs_rows=True).check(np.array([[1.0]]))
+        """
+        if self.needs_rows and Y.ndim == 1:
+            raise ValueError(f"metrics: {self.name!r} needs targets (n_samples, n_outputs), validation_data has labels")
+
+    def __call__(self, Y: Targets, y_true: Any, a: FloatArray) -> float:
+        """Return the metric of targets, in canonical form and as given, and outputs."""
+        self.check(Y)
+        found = self.function(y_true if self.own else Y, a)
+        try:
+            return float(found)
+        except (TypeError, ValueError):
+            raise TypeError(f"metric {self.name!r} returned {found!r}, expected a number") from None
 
 
 def named_metrics(
-    metrics: Any, Y: Targets, y_true: Any, n_outputs: int, count_correct: Callable[[FloatArray, Any], int] | None
-) -> dict[str, Callable[[FloatArray], float]]:
-    """Return the metrics that a fit asks for, by name, as functions of the outputs a^L.
+    metrics: Any, n_outputs: int, count_correct: Callable[[FloatArray, Any], int] | None
+) -> dict[str, NamedMetric]:
+    """Return the metrics that a fit asks for, by name.
 
     Parameters
     ----------
     metrics : iterable of str or callable
         Names, or functions (y_true, a) -> float. The name of a function is its ``__name__``.
-    Y : ndarray
-        Targets in canonical form, for the metrics that have a name.
-    y_true : array_like
-        The same targets as the user passed them, for functions.
     n_outputs : int
         Number of outputs n_L.
     count_correct : callable, optional
@@ -133,60 +242,50 @@ def named_metrics(
 
     Returns
     -------
-    dict of str to callable
-        Functions a -> float.
+    dict of str to NamedMetric
+        Functions (Y, y_true, a) -> float.
 
     Raises
     ------
     TypeError
         If `metrics` is not an iterable of names and functions.
     ValueError
-        If a name is unknown, comes twice, or does not fit the network or the targets.
+        If a name is unknown, comes twice, or does not fit the network.
 
     Examples
     --------
     >>> Y = np.array([[1.0], [3.0]])
-    >>> measures = named_metrics(["mae", "r2"], Y, Y, 1, None)
-    >>> {name: measure(Y + 0.5) for name, measure in measures.items()}
+    >>> {name: metric(Y, Y, Y + 0.5) for name, metric in named_metrics(["mae", "r2"], 1, None).items()}
     {'mae': 0.5, 'r2': 0.75}
     """
     if isinstance(metrics, str) or not isinstance(metrics, Iterable):
         raise TypeError(f"metrics must be a list of names and functions, got {metrics!r}")
-    targets = np.asarray(y_true)
-    named: dict[str, Callable[[FloatArray], float]] = {}
+    named: dict[str, NamedMetric] = {}
     for metric in metrics:
         if isinstance(metric, str):
-            name, measure = metric, _built_in(metric, Y, n_outputs, count_correct)
+            found = _built_in(metric, n_outputs, count_correct)
         elif callable(metric):
-            name = getattr(metric, "__name__", type(metric).__name__)
-            measure = _bound(metric, targets)
+            found = NamedMetric(getattr(metric, "__name__", type(metric).__name__), metric, own=True)
         else:
             raise TypeError(f"metrics holds {metric!r}, expected a name or a function (y_true, a) -> float")
-        if name in named or name == "loss":
-            raise ValueError(f"metrics has more than one {name!r}; give a function another __name__")
-        named[name] = measure
+        measured = {"loss"} if count_correct is None else {"loss", "accuracy"}
+        if found.name in named or (found.own and found.name in measured) or found.name == "loss":
+            raise ValueError(f"metrics has more than one {found.name!r}; give a function another __name__")
+        named[found.name] = found
     return named
 
 
-def _built_in(
-    name: str, Y: Targets, n_outputs: int, count_correct: Callable[[FloatArray, Any], int] | None
-) -> Callable[[FloatArray], float]:
+def _built_in(name: str, n_outputs: int, count_correct: Callable[[FloatArray, Any], int] | None) -> NamedMetric:
     top = _TOP.fullmatch(name)
     if top is None:
         check_name("metrics", name, [*METRICS, "accuracy", "top_5"])
     if name in METRICS:
-        if Y.ndim == 1:
-            raise ValueError(f"metrics: {name!r} needs targets (n_samples, {n_outputs}), validation_data has labels")
-        return _bound(METRICS[name], Y)
+        return NamedMetric(name, METRICS[name], needs_rows=True)
     if count_correct is None:
         raise ValueError(f"metrics: {name!r} is for networks that classify")
     if name == "accuracy":
-        return lambda a: count_correct(a, Y) / a.shape[0]
+        return NamedMetric(name, lambda Y, a: count_correct(a, Y) / a.shape[0])
     k = int(name.removeprefix("top_"))
     if k >= n_outputs:
         raise ValueError(f"metrics: {name!r} needs more than {k} outputs, the network has {n_outputs}")
-    return _bound(top_k(k), Y)
-
-
-def _bound(metric: Metric, y: Any) -> Callable[[FloatArray], float]:
-    return lambda a: float(metric(y, a))
+    return NamedMetric(name, top_k(k))

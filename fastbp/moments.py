@@ -7,7 +7,8 @@ from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar
 
 from fastbp import update_rules as rules
-from fastbp.update_rules import Optimizer, Rule, check_truth
+from fastbp.checks import check_truth, keep
+from fastbp.update_rules import Optimizer, Rule
 
 __all__ = ["Adam", "AdamW", "Adamax", "Lion"]
 
@@ -82,7 +83,7 @@ class Adam(_Moments):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_truth("amsgrad", self.amsgrad)
+        keep(self, amsgrad=check_truth("amsgrad", self.amsgrad))
 
     def formula(self) -> Rule:  # noqa: D102
         return rules.amsgrad if self.amsgrad else rules.adam

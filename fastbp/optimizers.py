@@ -24,9 +24,9 @@ from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar
 
 from fastbp import update_rules as rules
-from fastbp.checks import choose
+from fastbp.checks import check_truth, choose, keep
 from fastbp.moments import Adam, Adamax, AdamW, Lion
-from fastbp.update_rules import HIGH, Optimizer, Rule, check_truth
+from fastbp.update_rules import HIGH, Optimizer, Rule
 
 __all__ = ["HIGH", "OPTIMIZERS", "SGD", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "Optimizer", "RMSProp",
            "get_optimizer"]
@@ -89,7 +89,7 @@ class SGD(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_truth("nesterov", self.nesterov)
+        keep(self, nesterov=check_truth("nesterov", self.nesterov))
         if self.nesterov and self.momentum == 0.0:
             raise ValueError("momentum must be a number in (0, 1) where nesterov is True, got 0.0")
 

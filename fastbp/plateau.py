@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from fastbp.checks import check_count, check_number
+from fastbp.checks import check_count, check_number, keep_from_0
 
 
 @dataclass
@@ -23,16 +23,16 @@ class ReduceOnPlateau:
     patience : int
         Epochs without a fall before a reduction, 0 or more.
     min_delta : float
-        Share of the best loss by which a loss must be lower to count as a fall.
+        Share of the best loss by which a loss must be lower to count as a fall, 0 or more.
     lowest : float
-        Lower bound of the rate.
+        Lower bound of the rate, between 0 and `initial`.
 
     Attributes
     ----------
     rate : float
         Current learning rate.
     best : float
-        Lowest loss so far.
+        Loss of the last fall, infinite before the first.
     waited : int
         Epochs since the last fall or reduction.
 
@@ -43,8 +43,9 @@ class ReduceOnPlateau:
 
     Notes
     -----
-    It is PyTorch's ``ReduceLROnPlateau`` with its defaults. Keras has an absolute `min_delta` and reduces one epoch
-    earlier. All attributes are numbers, so a trainer from a file continues where it was saved.
+    It is PyTorch's ``ReduceLROnPlateau`` with its defaults, but for `eps`: small rates are reduced, too. Keras has an
+    absolute `min_delta` and reduces one epoch earlier. All attributes are numbers, so a trainer from a
+    file continues where it was saved.
 
     Examples
     --------
@@ -65,10 +66,10 @@ class ReduceOnPlateau:
     waited: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
-        for name in ("initial", "min_delta", "lowest"):
-            check_number(name, getattr(self, name), 0.0)
-        check_number("factor", self.factor, 0.0, 1.0, open_high=True)
-        check_count("patience", self.patience, 0)
+        keep_from_0(self, "initial", "min_delta")
+        self.lowest = check_number("lowest", self.lowest, 0.0, self.initial)
+        self.factor = check_number("factor", self.factor, 0.0, 1.0, open_high=True)
+        self.patience = check_count("patience", self.patience, 0)
         self.rate = self.initial
 
     def __call__(self, step: int) -> float:  # noqa: ARG002

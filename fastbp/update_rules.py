@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fastbp.checks import check_number
+from fastbp.checks import check_number, keep, refuse_class
 
 __all__ = ["HIGH", "UPDATE_RULES", "Optimizer", "Rule", "State"]
 
@@ -74,10 +74,10 @@ class Optimizer:
     _counts_steps: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        refuse_class("learning_rate", self.learning_rate)
         highs = HIGH if callable(self.learning_rate) else HIGH | {"learning_rate": math.inf}
         for name in [field.name for field in fields(self) if field.name in highs]:
-            number = check_number(name, getattr(self, name), 0.0, highs[name], open_high=True)
-            object.__setattr__(self, name, number)  # frozen: whatever kind of number came, h is of Python floats
+            keep(self, **{name: check_number(name, getattr(self, name), 0.0, highs[name], open_high=True)})
 
     @property
     def is_constant(self) -> bool:
@@ -176,12 +176,6 @@ class Optimizer:
         if callable(self.learning_rate):
             return check_number(f"learning_rate({step})", self.learning_rate(step), 0.0)
         return self.learning_rate
-
-
-def check_truth(argument: str, value: Any) -> None:
-    """Raise TypeError if an argument is not True or False."""
-    if not isinstance(value, bool):
-        raise TypeError(f"{argument} must be True or False, got {value!r} ({type(value).__name__})")
 
 
 # ------------------------------------------------------------------ formulas

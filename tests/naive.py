@@ -13,6 +13,8 @@ def sigma(name, z):
         return [1 / (1 + math.exp(-z_i)) if z_i >= 0 else math.exp(z_i) / (1 + math.exp(z_i)) for z_i in z]
     if name == "tanh":
         return [math.tanh(z_i) for z_i in z]
+    if name == "hard_sigmoid":
+        return [min(max(z_i / 6 + 0.5, 0.0), 1.0) for z_i in z]
     if name == "relu":
         return [z_i if z_i > 0 else 0.0 for z_i in z]
     if name == "identity":
@@ -29,6 +31,8 @@ def sigma_prime(name, z_i):
         return 1 / (2 + math.exp(z_i) + math.exp(-z_i))
     if name == "tanh":
         return 1 / math.cosh(z_i) ** 2
+    if name == "hard_sigmoid":
+        return 1 / 6 if -3 < z_i < 3 else 0.0
     if name == "relu":
         return 1.0 if z_i > 0 else 0.0
     if name == "identity":

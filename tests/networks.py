@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from fastbp.activations import ACTIVATIONS as ALL_ACTIVATIONS
+from fastbp.losses import LOSSES
 from fastbp.optimizers import SGD
 
 ACTIVATIONS = ["sigmoid", "tanh", "relu", "identity"]
@@ -9,13 +11,23 @@ ACTIVATIONS = ["sigmoid", "tanh", "relu", "identity"]
 PAIRS = [
     ("sigmoid", "cross_entropy"),
     ("softmax", "cross_entropy"),
-    ("tanh", "cross_entropy"),
+    ("hard_sigmoid", "cross_entropy"),
     ("sigmoid", "quadratic"),
     ("tanh", "quadratic"),
     ("relu", "quadratic"),
     ("identity", "quadratic"),
     ("softmax", "quadratic"),
 ]
+# The output activations of the losses that do not take all of them.
+_SHARES = ["sigmoid", "hard_sigmoid", "softmax"]
+TAKES = {
+    "cross_entropy": _SHARES,
+    "poisson": [*_SHARES, "relu", "softplus"],
+    "hinge": [name for name in (*ALL_ACTIVATIONS, "softmax")
+              if name not in ("sigmoid", "hard_sigmoid", "relu", "softplus")],
+}
+EVERY_PAIR = [(output, loss) for output in (*ALL_ACTIVATIONS, "softmax") for loss in LOSSES]
+ALL_PAIRS = [(output, loss) for output, loss in EVERY_PAIR if output in TAKES.get(loss, [output])]
 # (sizes, samples): 1, primes, nothing that a CPU vector or a register tile divides.
 SHAPES = [
     ([1, 1], 1),
@@ -29,23 +41,26 @@ SHAPES = [
 
 
 def make_network(implementation, sizes, activation="tanh", output="softmax", loss="cross_entropy", dtype=np.float64):
-    """A network whose parameters, biases too, are none of them 0, and whose outputs suit the logarithms of `loss`."""
+    """A network whose parameters, biases too, are none of them 0, with two outputs at least of softmax."""
+    if output == "softmax":
+        sizes = [*sizes[:-1], max(sizes[-1], 2)]
     net = implementation.Network(sizes, activation, output, loss, dtype, rng=0)
     rng = np.random.default_rng(sum(sizes))
     net.parameters[:] = rng.normal(0.0, 0.5, net.parameters.size)
-    if (output, loss) == ("tanh", "cross_entropy"):
+    if (output, loss) == ("hard_sigmoid", "cross_entropy"):  # within its slope: no ln 0
         net.weights[-1][:] *= 0.1 / sizes[-2] ** 0.5
-        net.biases[-1][:] = 0.5
     return net
 
 
 def make_data(net, n_samples, seed=0):
-    """Inputs in -1..1 and targets in 0..1 whose rows sum to 1 where the output is softmax."""
+    """Inputs in -1..1 and targets in 0..1, rows of sum 1 where the output is softmax, of -1 and 1 for hinge."""
     rng = np.random.default_rng(seed)
     X = rng.uniform(-1.0, 1.0, (n_samples, net.sizes[0])).astype(net.dtype)
     Y = rng.uniform(0.1, 0.9, (n_samples, net.sizes[-1]))
     if net.activations[-1].name == "softmax":
         Y /= Y.sum(axis=1, keepdims=True)
+    if net.loss_function.name == "hinge":
+        Y = np.eye(net.sizes[-1])[Y.argmax(axis=1)] * 2.0 - 1.0
     return X, Y.astype(net.dtype)
 
 

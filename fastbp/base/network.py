@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastbp import canonical
 from fastbp.base.network_state import NetworkState, Views, layer_views
 from fastbp.canonical import FloatArray
+from fastbp.targets import name_one_class, targets
 
 __all__ = ["BaseNetwork", "Canonical", "Gradients", "Targets", "Views", "layer_views"]
 
@@ -88,6 +89,7 @@ class BaseNetwork(NetworkState):
         """Predict labels if the network classifies, else the outputs a^L.
 
         The label is the number of the largest output. A lone output means label 1 if it is above `threshold`, else 0.
+        Of a network with several labels a sample (`multilabel`) each output means 1 or 0 in this way.
 
         Parameters
         ----------
@@ -96,8 +98,8 @@ class BaseNetwork(NetworkState):
 
         Returns
         -------
-        ndarray of int (n_samples,) or of float (n_samples, n_L)
-            Labels, or outputs as from `forward`.
+        ndarray of int (n_samples,) or (n_samples, n_L), or of float (n_samples, n_L)
+            Labels, rows of 0 and 1 for several labels a sample, or outputs as from `forward`.
 
         Raises
         ------
@@ -199,9 +201,12 @@ class BaseNetwork(NetworkState):
         return Gradients(list(weights), list(biases), flat)
 
     def canonical(
-        self, X: ArrayLike, Y: ArrayLike, sample_weight: ArrayLike | None = None, *, names: Sequence[str] = ("X", "Y")
+        self, X: ArrayLike, Y: ArrayLike, sample_weight: ArrayLike | None = None, *,
+        names: Sequence[str] = ("X", "Y", "sample_weight"),
     ) -> Canonical:
         """Return X, Y and weights in the form that the arithmetic takes.
+
+        Rows of targets that do not name one class each make the network one of several labels a sample (`multilabel`).
 
         Parameters
         ----------
@@ -212,7 +217,7 @@ class BaseNetwork(NetworkState):
         sample_weight : array_like (n_samples,), optional
             Weights v_s >= 0. The default is 1.
         names : sequence of str
-            Names of X and Y in messages.
+            Names of X, Y and the weights in messages.
 
         Returns
         -------
@@ -239,14 +244,16 @@ class BaseNetwork(NetworkState):
         (dtype('float32'), dtype('int64'), None)
         """
         X = canonical.samples(X, self.sizes[0], self.dtype, names[0])
-        shape = (X.shape[0], self.sizes[-1])
-        Y = canonical.targets(Y, shape, self.n_classes, self.dtype, names[1])
+        shape, loss = (X.shape[0], self.sizes[-1]), self.loss_function
+        Y = targets(Y, shape, self.n_classes, self.dtype, names[1], loss=loss, shares=self.takes_shares)
         if sample_weight is not None:
-            sample_weight = canonical.sample_weights(sample_weight, X.shape[0], self.dtype)
+            sample_weight = canonical.sample_weights(sample_weight, X.shape[0], self.dtype, names[2])
+        if Y.ndim == 2 and self._may_be_multilabel and not self._multilabel:
+            self._multilabel = not name_one_class(Y, nonnegative=loss.targets.low >= 0.0)
         return X, Y, sample_weight
 
     def decide(self, a: FloatArray) -> NDArray[np.int64]:
-        """Return the label that each row of outputs means.
+        """Return the label that each row of outputs means, or the labels.
 
         Parameters
         ----------
@@ -256,7 +263,7 @@ class BaseNetwork(NetworkState):
         Returns
         -------
         ndarray of int (n_samples,)
-            Labels.
+            Labels. Rows (n_samples, n_L) of 0 and 1 where a sample may have several (`multilabel`).
 
         Examples
         --------
@@ -264,10 +271,14 @@ class BaseNetwork(NetworkState):
         >>> Network([1, 2], rng=0).decide(np.array([[0.2, 0.8], [0.6, 0.4]]))
         array([1, 0])
         """
-        return (a[:, 0] > self.threshold).astype(np.int64) if self.is_binary else a.argmax(axis=1)
+        if not self.decides_separately:
+            largest: NDArray[np.int64] = a.argmax(axis=1)
+            return largest
+        above: NDArray[np.int64] = (a > self.threshold).astype(np.int64)
+        return above if self.multilabel else above[:, 0]
 
     def count_correct(self, a: FloatArray, Y: Targets) -> int:
-        """Count the samples whose outputs mean the label of their targets.
+        """Count the samples whose outputs mean the label of their targets, or all of their labels.
 
         Parameters
         ----------
@@ -287,10 +298,11 @@ class BaseNetwork(NetworkState):
         >>> Network([1, 2], rng=0).count_correct(np.array([[0.2, 0.8], [0.6, 0.4]]), np.array([1, 1]))
         1
         """
-        return int(np.count_nonzero(self.decide(a) == self.labels_of(Y)))
+        equal = self.decide(a) == self.labels_of(Y)
+        return int(np.count_nonzero(equal.all(axis=1) if self.multilabel else equal))
 
     def labels_of(self, Y: Targets) -> NDArray[np.int64]:
-        """Return the label of each row of targets.
+        """Return the label of each row of targets, or the labels.
 
         Parameters
         ----------
@@ -300,7 +312,7 @@ class BaseNetwork(NetworkState):
         Returns
         -------
         ndarray of int (n_samples,)
-            Labels.
+            Labels. Rows (n_samples, n_L) of 0 and 1 where a sample may have several (`multilabel`).
 
         Examples
         --------
@@ -308,6 +320,9 @@ class BaseNetwork(NetworkState):
         >>> Network([1, 2], rng=0).labels_of(np.array([[0.0, 1.0], [1.0, 0.0]]))
         array([1, 0])
         """
+        if self.multilabel:
+            rows = np.eye(self.sizes[-1])[Y] if Y.ndim == 1 else Y
+            return (rows > 0.5).astype(np.int64)
         if Y.ndim == 1:
             return Y  # type: ignore[return-value]
         labels: NDArray[np.int64] = (Y[:, 0] > 0.5).astype(np.int64) if self.is_binary else Y.argmax(axis=1)

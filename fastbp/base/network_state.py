@@ -14,10 +14,12 @@ from numpy.typing import DTypeLike, NDArray
 
 from fastbp import canonical
 from fastbp.activations import ACTIVATIONS, SOFTMAX, Activation, get_activation
+from fastbp.base.pairs import check_pair
 from fastbp.canonical import FloatArray
+from fastbp.checks import check_truth
 from fastbp.initializers import initialize
 from fastbp.io import checkpoint, safetensors
-from fastbp.losses import LOSSES, LogitsForm, Loss, get_loss
+from fastbp.losses import ANY, LOSSES, LogitsForm, Loss, get_loss
 from fastbp.symbolic.derive import check_derivative
 
 Views = tuple[FloatArray, ...]
@@ -34,6 +36,7 @@ class NetworkState(ABC):
     dtype: np.dtype[Any]
     activations: tuple[Activation, ...]
     loss_function: Loss
+    _multilabel = False
 
     def __init__(
         self,
@@ -53,6 +56,7 @@ class NetworkState(ABC):
         rows: set[Activation | Loss] = {*self.activations, self.loss_function}
         for custom in rows - {*ACTIVATIONS.values(), *LOSSES.values(), SOFTMAX}:
             check_derivative(custom)
+        check_pair(self.activations[-1], self.loss_function, self.sizes[-1], self.threshold)
         generator = canonical.generator(rng)
         self._parameters: FloatArray = initialize(init, self.sizes, self.activations, generator, self.dtype)
         self._bind()
@@ -82,6 +86,37 @@ class NetworkState(ABC):
         """Bias vectors b of layers 1..L, of shape (n_l,): views into `parameters`."""
         return self._biases
 
+    @property
+    def multilabel(self) -> bool:
+        """Whether each output says by itself whether its label holds, so that a sample may have several, or none.
+
+        It becomes True with the first rows of targets that do not name one class each, such as [1, 0, 1], where the
+        loss takes labels and the output is not softmax. `predict` then gives rows of 0 and 1, and a sample is correct
+        if all of its labels are. Assign True or False to decide it beforehand.
+        """
+        return self._multilabel
+
+    @multilabel.setter
+    def multilabel(self, value: bool) -> None:
+        if check_truth("multilabel", value) and not self._may_be_multilabel:
+            raise ValueError("multilabel needs a loss that takes labels, more than one output, and not softmax")
+        self._multilabel = bool(value)
+
+    @cached_property
+    def _may_be_multilabel(self) -> bool:
+        return self.loss_function.labels and self.sizes[-1] > 1 and self.activations[-1] != SOFTMAX
+
+    @property
+    def decides_separately(self) -> bool:
+        """Whether each output is compared with `threshold` by itself: a lone one, or those of several labels."""
+        return self.is_binary or self._multilabel
+
+    @cached_property
+    def takes_shares(self) -> bool:
+        """Whether the targets of a sample must sum to 1."""
+        loss = self.loss_function
+        return loss.labels and loss.targets != ANY and self.activations[-1] == SOFTMAX
+
     @cached_property
     def logits_form(self) -> LogitsForm | None:
         """Cost and δ^L straight from z^L, where the loss has such a form for the output activation."""
@@ -102,13 +137,15 @@ class NetworkState(ABC):
     @cached_property
     def threshold(self) -> float:
         """Beyond this a lone output means label 1: where the labels 0 and 1 cost the same, ½ or 0."""
-        cost = self.loss_function.cost
-        return 0.5 if np.isclose(cost(0.5, 0.0), cost(0.5, 1.0)) else 0.0
+        half, labels = np.full(2, 0.5), np.array([0.0, 1.0])
+        with np.errstate(all="ignore"):  # a loss that takes no labels may not be defined on them
+            costs = np.broadcast_to(self.loss_function.cost(half, labels), 2)
+        return 0.5 if np.isclose(costs[0], costs[1]) else 0.0
 
     @cached_property
     def is_binary(self) -> bool:
         """Whether a lone output stands for the labels 0 and 1."""
-        return self.loss_function.labels and self.sizes[-1] == 1 and self.activations[-1] != SOFTMAX
+        return self.loss_function.labels and self.sizes[-1] == 1
 
     def copy(self, dtype: DTypeLike | None = None) -> Self:
         """Return a copy of the network, which shares no array with it.
@@ -228,6 +265,7 @@ class NetworkState(ABC):
         checkpoint.same_names(arrays, {name: (view.shape, view.dtype) for name, view in own.items()})
         for name, view in own.items():
             view[...] = arrays[name]
+        net.multilabel = "multilabel" in reader and reader.get("multilabel", bool)
         return net
 
     def _named(self, flat: FloatArray) -> dict[str, FloatArray]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import perf_counter
 from typing import Any, Self
 
@@ -11,6 +13,8 @@ _INTERVAL = 0.1  # seconds from one drawing to the next, at least
 
 class Progress:
     """Context manager that shows the samples done, loss and accuracy, at most ten times a second.
+
+    Nothing is shown, and nothing fails, where there is no standard error or where it cannot be written to.
 
     Parameters
     ----------
@@ -26,7 +30,10 @@ class Progress:
     """
 
     def __init__(self, shown: bool | None, n_samples: int | None) -> None:
-        self._bar = _open_bar(n_samples) if (sys.stderr.isatty() if shown is None else shown) else None
+        self._bar: Any = None
+        if _is_terminal() if shown is None else shown:
+            with self._no_failure():
+                self._bar = _open_bar(n_samples)
         self._pending = 0
         self._last = perf_counter()
 
@@ -40,8 +47,17 @@ class Progress:
 
     def __exit__(self, *exception: object) -> None:
         if self._bar is not None:
-            self._bar.update(self._pending)
-            self._bar.close()
+            with self._no_failure():
+                self._bar.update(self._pending)
+                self._bar.close()
+
+    @contextmanager
+    def _no_failure(self) -> Iterator[None]:
+        """Show nothing more after an error of standard error: closed, full, a broken pipe, another encoding."""
+        try:
+            yield
+        except (OSError, ValueError, AttributeError):
+            self._bar = None
 
     def update(self, n_samples: int, text: str) -> None:
         """Count more samples, and show a text beside the count.
@@ -58,8 +74,9 @@ class Progress:
         self._pending += n_samples
         now = perf_counter()
         if now - self._last >= _INTERVAL:
-            self._bar.set_postfix_str(text, refresh=False)
-            self._bar.update(self._pending)
+            with self._no_failure():
+                self._bar.set_postfix_str(text, refresh=False)
+                self._bar.update(self._pending)
             self._pending, self._last = 0, now
 
 
@@ -83,6 +100,14 @@ class _Line:
 
     def close(self) -> None:
         sys.stderr.write("\n")
+
+
+def _is_terminal() -> bool:
+    """Whether standard error is a terminal; programs without a console have none, or one that is closed."""
+    try:
+        return sys.stderr.isatty()
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def _open_bar(n_samples: int | None) -> Any:

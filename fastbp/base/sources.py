@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastbp import canonical
+from fastbp.base.classes import ClassWeights, weigh_classes
 from fastbp.base.network import BaseNetwork, Canonical
 from fastbp.base.session import ChunkResult, Session
-from fastbp.canonical import FloatArray
 
 # ------------------------------------------------------------------ an epoch, chunk by chunk
 _KEPT_ROWS = 8192
@@ -43,47 +42,36 @@ def batch_chunks(session: Session, batches: Iterable[Canonical]) -> Iterator[Chu
         yield session.run(data, in_order(n), n, last=False)
 
 
-# ------------------------------------------------------------------ weights of classes
-def class_weights(weights: Any, network: BaseNetwork) -> FloatArray | None:
-    """Return one weight for each label of a network, in its dtype; None stays None.
+# ------------------------------------------------------------------ minibatches of an iterable
+def parts_of(batch: Any, title: str) -> tuple[Any, Any, Any]:
+    """Return X, Y and sample_weight, or None, of a batch.
 
     Raises
     ------
-    TypeError, ValueError
-        If the loss takes no labels, or `weights` does not have numbers >= 0 for labels of the network.
+    TypeError
+        If it is not (X, Y) or (X, Y, sample_weight).
 
     Examples
     --------
-    >>> from fastbp.reference import Network
-    >>> class_weights({1: 2.0}, Network([4, 3]))
-    array([1., 2., 1.], dtype=float32)
+    >>> parts_of(([[1.0]], [0]), "batch 1")
+    ([[1.0]], [0], None)
     """
-    if weights is None:
-        return None
-    n_classes = network.n_classes
-    if n_classes == 0:
-        raise ValueError(f"class_weight is for losses that take labels, the network has {network.loss_function.name!r}")
-    expected = f"class_weight must have a number >= 0 for each of the labels 0..{n_classes - 1}"
-    if isinstance(weights, Mapping):
-        strange = [label for label in weights if label not in range(n_classes)]
-        if strange:
-            raise ValueError(f"{expected}, got the label {strange[0]!r}")
-        weights = [weights.get(label, 1.0) for label in range(n_classes)]
-    if isinstance(weights, str) or np.shape(weights) != (n_classes,):
-        raise ValueError(f"{expected}, got {weights!r}")
-    return canonical.sample_weights(weights, n_classes, network.dtype, "class_weight")
+    if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
+        of = f" of {len(batch)}" if isinstance(batch, (tuple, list)) else ""
+        raise TypeError(f"{title} is of type {type(batch).__name__}{of}, expected (X, Y) or (X, Y, sample_weight)")
+    X, Y, weight = (*batch, None)[:3]
+    return X, Y, weight
 
 
-def weigh_classes(network: BaseNetwork, data: Canonical, by_class: FloatArray | None) -> Canonical:
-    """Return the data with the weight of each sample's label as (another factor of) its own weight."""
-    if by_class is None:
-        return data
-    X, Y, weight = data
-    factors = by_class[network.labels_of(Y)]
-    return X, Y, factors if weight is None else weight * factors
+def check_repeatable(batches: Any, epochs: int, argument: str) -> None:
+    """Raise ValueError if batches can be gone through once, and there are several epochs."""
+    if isinstance(batches, Iterator) and epochs > 1:
+        raise ValueError(
+            f"{argument} is of type {type(batches).__name__}, which can be gone through once, and epochs is {epochs}; "
+            "pass a list, or an object whose __iter__ begins anew"
+        )
 
 
-# ------------------------------------------------------------------ minibatches of an iterable
 class Batches:
     """Minibatches as an iterable gives them, each in canonical form.
 
@@ -112,26 +100,22 @@ class Batches:
     [(1, 1), (2, 1)]
     """
 
-    def __init__(self, network: BaseNetwork, batches: Any, epochs: int, by_class: FloatArray | None = None) -> None:
+    def __init__(self, network: BaseNetwork, batches: Any, epochs: int, by_class: ClassWeights = None) -> None:
         if isinstance(batches, (np.ndarray, str, bytes, Mapping)) or not isinstance(batches, Iterable):
             kind = type(batches).__name__
             raise TypeError(f"X is of type {kind} and Y is missing; X alone must be an iterable of (X, Y)")
-        if isinstance(batches, Iterator) and epochs > 1:
-            raise ValueError(
-                f"X is of type {type(batches).__name__}, which can be gone through once, and epochs is {epochs}; "
-                "pass a list, or an object whose __iter__ begins anew"
-            )
+        check_repeatable(batches, epochs, "X")
+        if isinstance(by_class, str):
+            raise ValueError("class_weight='balanced' needs all labels at once; pass a number for each label")
         self._network, self._batches, self._by_class = network, batches, by_class
+        self.last: Canonical | None = None  # the batch given last
 
     def __iter__(self) -> Iterator[Canonical]:
         number = 0
         for number, batch in enumerate(self._batches, start=1):
-            if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
-                of = f" of {len(batch)}" if isinstance(batch, (tuple, list)) else ""
-                kind = f"{type(batch).__name__}{of}"
-                raise TypeError(f"batch {number} is of type {kind}, expected (X, Y) or (X, Y, sample_weight)")
-            X, Y, weight = (*batch, None)[:3]
-            names = (f"X of batch {number}", f"Y of batch {number}")
-            yield weigh_classes(self._network, self._network.canonical(X, Y, weight, names=names), self._by_class)
+            X, Y, weight = parts_of(batch, f"batch {number}")
+            names = [f"{name} of batch {number}" for name in ("X", "Y", "sample_weight")]
+            self.last = self._network.canonical(X, Y, weight, names=names)
+            yield weigh_classes(self._network, self.last, self._by_class)
         if number == 0:
             raise ValueError("X gave no batches; an iterable must begin anew each time it is gone through")

@@ -9,15 +9,17 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from fastbp.base.classes import ClassWeights, class_weights, weigh_classes
+from fastbp.base.dead import warn_of_dead_layers
 from fastbp.base.progress import Progress
 from fastbp.base.session import ChunkResult, Session, within
-from fastbp.base.sources import Batches, array_chunks, batch_chunks, class_weights, in_order, weigh_classes
+from fastbp.base.sources import Batches, array_chunks, batch_chunks, in_order
 from fastbp.base.trainer_state import TrainerState
-from fastbp.callbacks import methods
+from fastbp.base.validation import Validation
 from fastbp.canonical import FloatArray
 from fastbp.checks import check_count
+from fastbp.events import ends_training, methods
 from fastbp.history import History
-from fastbp.metrics import named_metrics
 from fastbp.schedules import epoch_schedules
 
 
@@ -33,11 +35,11 @@ class BaseTrainer(TrainerState):
         X: ArrayLike | Iterable[Any],
         Y: ArrayLike | None = None,
         epochs: int = 1,
-        validation_data: Sequence[ArrayLike] | None = None,
+        validation_data: Sequence[ArrayLike] | Iterable[Any] | None = None,
         callbacks: Iterable[Any] = (),
         progress: bool | None = False,
         sample_weight: ArrayLike | None = None,
-        class_weight: Mapping[int, float] | Sequence[float] | None = None,
+        class_weight: Mapping[int, float] | Sequence[float] | str | None = None,
         metrics: Iterable[Any] = (),
     ) -> History:
         """Train for a number of epochs.
@@ -52,8 +54,9 @@ class BaseTrainer(TrainerState):
             Targets, or labels 0..n_L-1 if the loss takes labels. It is absent if `X` is an iterable of minibatches.
         epochs : int
             Number of times to go through all samples.
-        validation_data : (X, Y) or (X, Y, sample_weight), optional
-            Samples to measure after each epoch.
+        validation_data : (X, Y) or (X, Y, sample_weight), or iterable of them, optional
+            Samples to measure after each epoch, or batches of them. A generator suffices for one epoch. Where there are
+            `metrics`, the outputs and targets of all batches are held in memory.
         callbacks : iterable of objects
             Objects with any of the methods of `fastbp.callbacks.Callback`. The network's parameters are current in all
             of them. They may be changed when training begins and when it ends.
@@ -61,12 +64,14 @@ class BaseTrainer(TrainerState):
             Whether to show a progress bar. None shows it if standard error is a terminal.
         sample_weight : array_like (n_samples,), optional
             Weights v_s >= 0 in C = 1/m Σ_s v_s C_s. The default is 1.
-        class_weight : mapping or sequence, optional
-            Factor of v_s for each label, 1 for labels that a mapping lacks. It has no effect on validation.
+        class_weight : mapping, Series, sequence or "balanced", optional
+            Factor of v_s for each label: by label from a mapping or the index of a pandas.Series, where labels that it
+            lacks have 1, else by position. With "balanced" it is n / (k n_c) for n_c of n samples and k labels that
+            occur, as in scikit-learn. It has no effect on validation.
         metrics : iterable of str or callable
             Measures of the validation data beside the loss: "accuracy", "top_5" (or another number), "r2", "mae", or
-            functions (y_true, a) -> float of the targets as given and the outputs a^L. They take no weights. The
-            history has them as "val_" and the name.
+            functions (y_true, a) -> float of the targets as given and the outputs a^L (n_samples, n_L). They take no
+            weights. The history has them as "val_" and the name.
 
         Returns
         -------
@@ -81,8 +86,16 @@ class BaseTrainer(TrainerState):
         FloatingPointError
             If the loss is no longer finite. The minibatch with this loss makes no update.
 
+        Warns
+        -----
+        RuntimeWarning
+            If no gradient passes through some hidden layer after the trainer's first epoch.
+
         Notes
         -----
+        Accuracy is the share of samples whose label is right. If samples have several labels (see `Network.multilabel`)
+        all labels of a sample must be right, as in scikit-learn. Keras's ``"binary_accuracy"`` counts labels.
+
         Ctrl-C ends training within a fraction of a second by KeyboardInterrupt. The network keeps what it has learned,
         and `history` has the finished epochs.
 
@@ -97,8 +110,8 @@ class BaseTrainer(TrainerState):
         (5, 5, 10)
         """
         epochs = check_count("epochs", epochs)
-        chunks, n_samples = self._source(X, Y, epochs, sample_weight, class_weights(class_weight, self.network))
-        validation = self._validation(validation_data, metrics)
+        chunks, n_samples, inputs = self._source(X, Y, epochs, sample_weight, class_weights(class_weight, self.network))
+        validation = self._validation(validation_data, metrics, epochs)
         begin, end_of_epoch, on_divergence, end = methods(callbacks)
         self.history = History()
         for on_train_begin in begin:
@@ -108,8 +121,10 @@ class BaseTrainer(TrainerState):
                 for epoch in range(1, epochs + 1):
                     if self._epoch(chunks, epoch, epochs, validation, end_of_epoch, bar):
                         break
+                    if self.epochs == 1:
+                        warn_of_dead_layers(self.network, inputs(), stacklevel=2)
         except DivergenceError as error:
-            quiet = [callback(self, error) for callback in on_divergence]
+            quiet = [ends_training(callback(self, error)) for callback in on_divergence]
             if not any(quiet):
                 raise
         finally:
@@ -159,14 +174,15 @@ class BaseTrainer(TrainerState):
         return float(loss_sum / n)
 
     def _source(
-        self, X: Any, Y: ArrayLike | None, epochs: int, sample_weight: ArrayLike | None, by_class: FloatArray | None
-    ) -> tuple[Callable[[Session], Iterator[ChunkResult]], int | None]:
-        """Return what trains a session for an epoch, and of how many samples, where that is known."""
+        self, X: Any, Y: ArrayLike | None, epochs: int, sample_weight: ArrayLike | None, by_class: ClassWeights
+    ) -> tuple[Callable[[Session], Iterator[ChunkResult]], int | None, Callable[[], FloatArray | None]]:
+        """Return what trains a session for an epoch, of how many samples, where that is known, and some inputs."""
         if Y is None:
             if sample_weight is not None:
                 raise ValueError("sample_weight is for arrays; batches bring their own: (X, Y, sample_weight)")
             batches = Batches(self.network, X, epochs, by_class)
-            return lambda session: batch_chunks(session, batches), None
+            last = lambda: None if batches.last is None else batches.last[0]  # noqa: E731
+            return lambda session: batch_chunks(session, batches), None, last
         X, Y, weight = weigh_classes(self.network, self.network.canonical(X, Y, sample_weight), by_class)
         # views: what a callback does to the shape of the user's own arrays is nothing to the kernels
         data = X.view(), Y.view(), None if weight is None else weight.view()
@@ -176,14 +192,14 @@ class BaseTrainer(TrainerState):
             order = self.rng.permutation(n) if self.shuffle else in_order(n)
             return array_chunks(session, data, order, self.batch_size)
 
-        return chunks, n
+        return chunks, n, lambda: data[0]
 
     def _epoch(
         self,
         chunks: Callable[[Session], Iterator[ChunkResult]],
         epoch: int,
         epochs: int,
-        validation: Callable[[], dict[str, float]] | None,
+        validation: Validation | None,
         end_of_epoch: list[Any],
         bar: Progress,
     ) -> bool:
@@ -191,13 +207,13 @@ class BaseTrainer(TrainerState):
         start, title = perf_counter(), f"epoch {epoch}/{epochs}"
         logs = within(self._opened(), lambda session: self._train(chunks(session), title, bar))
         if validation is not None:
-            logs |= validation()
+            logs |= validation.measure()
         logs["seconds"] = perf_counter() - start
         self.history.append(logs)
         self.epochs += 1
         for schedule in epoch_schedules(self.optimizer.learning_rate):
             schedule.on_epoch(logs.get("val_loss", logs["loss"]))
-        stops = [on_epoch_end(self, epoch, logs) for on_epoch_end in end_of_epoch]
+        stops = [ends_training(on_epoch_end(self, epoch, logs)) for on_epoch_end in end_of_epoch]
         return any(stops)
 
     def _train(self, chunks: Iterator[ChunkResult], title: str, bar: Progress) -> dict[str, float]:
@@ -213,32 +229,13 @@ class BaseTrainer(TrainerState):
                 bar.update(chunk.n_samples, f"{title}, {text}")
         return self._logs(loss_sum / done, correct, done)
 
-    def _validation(
-        self, validation_data: Sequence[ArrayLike] | None, metrics: Iterable[Any]
-    ) -> Callable[[], dict[str, float]] | None:
-        """Return a function that measures the validation data."""
-        if validation_data is None:
-            if list(metrics):
-                raise ValueError("metrics are measured on validation_data, which is missing")
-            return None
-        if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
-            kind = type(validation_data).__name__
-            raise TypeError(f"validation_data must be (X, Y) or (X, Y, sample_weight), got {kind}")
-        net = self.network
-        X, Y, weight = (*validation_data, None)[:3]
-        data = net.canonical(X, Y, weight, names=("validation_data[0]", "validation_data[1]"))
-        counted = net.count_correct if net.classifies else None
-        measures = named_metrics(metrics, data[1], Y, net.sizes[-1], counted)
-
-        def measure() -> dict[str, float]:
-            loss, correct = net._evaluate(*data)
-            logs = self._logs(loss, correct, data[0].shape[0])
-            if measures:
-                a = net._forward(data[0])
-                logs |= {name: function(a) for name, function in measures.items()}
-            return {f"val_{name}": value for name, value in logs.items()}
-
-        return measure
+    def _validation(self, validation_data: Any, metrics: Iterable[Any], epochs: int) -> Validation | None:
+        """What measures the validation data."""
+        if validation_data is not None:
+            return Validation(self.network, validation_data, metrics, epochs)
+        if list(metrics):
+            raise ValueError("metrics are measured on validation_data, which is missing")
+        return None
 
     def _logs(self, loss: float, correct: int, n_samples: int) -> dict[str, float]:
         return {"loss": loss, "accuracy": correct / n_samples} if self.network.classifies else {"loss": loss}

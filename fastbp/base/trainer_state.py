@@ -15,7 +15,7 @@ from fastbp import canonical
 from fastbp.base.network import BaseNetwork
 from fastbp.base.session import Session
 from fastbp.canonical import FloatArray
-from fastbp.checks import check_count
+from fastbp.checks import check_count, check_truth
 from fastbp.history import History
 from fastbp.io import checkpoint, safetensors
 from fastbp.losses import LOSSES
@@ -25,17 +25,11 @@ from fastbp.regularization import Regularization
 _DEFAULT_OPTIMIZER = SGD()
 
 
-def _truth(value: Any) -> bool:
-    if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"shuffle must be True or False, got {value!r}")
-    return bool(value)
-
-
 # What may be changed between two updates, and how it is checked.
 _SETTERS: dict[str, Callable[[Any], Any]] = {
     "optimizer": get_optimizer,
     "batch_size": lambda value: check_count("batch_size", value),
-    "shuffle": _truth,
+    "shuffle": lambda value: check_truth("shuffle", value),
     "threads": lambda value: None if value is None else check_count("threads", value),
     "rng": canonical.generator,
 }

@@ -32,6 +32,7 @@ def loss_fields(workspace: Workspace, network: BaseNetwork) -> None:
         loss=loss_address(network),
         count_correct=network.classifies,
         binary=network.is_binary,
+        separate=network.decides_separately,
         at_zero=network.logits_form is not None or network.threshold == 0.0,
         smooth_scale=1.0,
     )
@@ -76,6 +77,7 @@ class Inference:
         """a^L, or costs and which labels are correct, of each row of X; whether X is finite."""
         n, size = X.shape[0], self._block
         self._workspace.point_to_data(X, Y, weight)
+        self._workspace.words[Workspace.WORD["separate"]] = self._network.decides_separately
         wanted = 1 if self._work * n <= _PARALLEL_FLOP else min(-(-n // size), available(None))
 
         def call(threads: int) -> bool:

@@ -207,6 +207,7 @@ class Session:
         if row_length != self._row_length:
             self._layers[0]["ld_in"] = self._row_length = row_length
         self._workspace.point_to_data(spread, Y, weight)
+        self._workspace.words[Workspace.WORD["separate"]] = self._network.decides_separately
         self._data, self._kept = data, spread
 
     def _hyper(self, n_steps: int) -> FloatArray:

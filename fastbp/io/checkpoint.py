@@ -64,6 +64,7 @@ def describe_network(network: Any) -> dict[str, Any]:
         "dtype": network.dtype.name,
         "activations": [_spec(activation) for activation in network.activations],
         "loss": _spec(network.loss_function),
+        "multilabel": network.multilabel,
     }
 
 

@@ -52,12 +52,15 @@ def argmax(x, o, n):
 
 @inner
 def count_correct(ws, layer, rows, s0, s1):
-    """right[s] = 1 where the label of the outputs is the target's."""
+    """right[s] = 1 where the label of the outputs, or each of them that decides for itself, is the target's."""
+    limit, half = 0.0 if ws.at_zero else 0.5, 0.5 * ws.smooth_scale + ws.smooth_shift
     for s in range(s0, s1):
         o = s * layer.ld
-        if ws.binary:
-            limit = 0.0 if ws.at_zero else 0.5
-            ws.correct[s] = (ws.a[layer.outputs + o] > limit) == (ws.y[o] > 0.5)
+        if ws.separate:
+            right = 1
+            for i in range(layer.n_out):
+                right &= (ws.a[layer.outputs + o + i] > limit) == (ws.y[o + i] > half)
+            ws.correct[s] = right
         elif not_null(ws.labels):
             ws.correct[s] = argmax(ws.a, layer.outputs + o, layer.n_out) == ws.labels[rows[s]]
         else:

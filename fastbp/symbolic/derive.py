@@ -106,7 +106,9 @@ def record(function: Callable[..., Any], title: str, parameters: tuple[str, ...]
 def check_derivative(spec: Activation | Loss) -> None:
     """Compare the derivative of an activation or a loss with central finite differences in float64 on a grid.
 
-    Points where the function or its slope jumps, or where it is not finite, are left out.
+    Points where the function or its slope jumps, or where it is not finite, are left out. So is a point beside which
+    the slopes are right: where kinks of terms meet, such as those of |z| and max(z, 0) in a softplus, or
+    at the middle of a steep step.
 
     Raises
     ------
@@ -121,13 +123,28 @@ def check_derivative(spec: Activation | Loss) -> None:
     Traceback (most recent call last):
     ValueError: derivative of activation 'square' is wrong: at z = ... it gives ..., finite differences ...
     """
-    value, slope = (formula.function for formula in formulas(spec))
     others: tuple[NDArray[np.float64], ...] = ()
     if isinstance(spec, Activation):
         x = np.concatenate([np.linspace(-10.0, 10.0, 401) + 0.0137, [-100.0, -30.0, 0.0, 30.0, 100.0]])
     else:
         grid = np.meshgrid(np.linspace(0.0137, 0.9871, 101), [-1.0, 0.0, 0.25, 1.0, 3.0])
         x, others = grid[0].ravel(), (grid[1].ravel(),)
+    excess, claimed, central = _excess(spec, x, others)
+    aside = 1e-3 * np.maximum(1.0, np.abs(x))
+    beside = np.minimum(_excess(spec, x - aside, others)[0], _excess(spec, x + aside, others)[0])
+    excess = np.where(beside > 1e-5, excess, 0.0)
+    worst = int(np.argmax(excess))
+    if excess[worst] > 1e-5:
+        point = f"z = {x[worst]:.6g}" if not others else f"a = {x[worst]:.6g}, y = {others[0][worst]:.6g}"
+        raise ValueError(f"derivative of {_title(spec)} is wrong: at {point} it gives {claimed[worst]:.6g}, "
+                         f"finite differences {central[worst]:.6g}")
+
+
+def _excess(
+    spec: Activation | Loss, x: NDArray[np.float64], others: tuple[NDArray[np.float64], ...]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """How far the slopes at x are off, as shares of 1 + |slope|, 0 where nothing is smooth; the slopes; differences."""
+    value, slope = (formula.function for formula in formulas(spec))
     h = 1e-5 * np.maximum(1.0, np.abs(x))
     with np.errstate(all="ignore"):
         middle = value(x, *others)
@@ -138,12 +155,7 @@ def check_derivative(spec: Activation | Loss) -> None:
         # a kink tells forward from backward, a jump central from wide; false where not finite
         smooth = np.maximum(np.abs(forward - backward), np.abs(central - wide)) <= 1e-2 * (1.0 + np.abs(central))
         excess = np.where(np.isfinite(claimed), np.abs(claimed - central) / (1.0 + np.abs(central)), np.inf)
-    excess = np.where(smooth, excess, 0.0)
-    worst = int(np.argmax(excess))
-    if excess[worst] > 1e-5:
-        point = f"z = {x[worst]:.6g}" if not others else f"a = {x[worst]:.6g}, y = {others[0][worst]:.6g}"
-        raise ValueError(f"derivative of {_title(spec)} is wrong: at {point} it gives {claimed[worst]:.6g}, "
-                         f"finite differences {central[worst]:.6g}")
+    return np.where(smooth, excess, 0.0), np.broadcast_to(claimed, x.shape), central
 
 
 # ------------------------------------------------------------------ differentiation

@@ -382,7 +382,7 @@ def test_model_checkpoint_keeps_the_best_or_every_epoch(implementation, tmp_path
         parameters.append(trainer.network.parameters.copy())
 
     callbacks = [LambdaCallback(on_epoch_end=note), ModelCheckpoint(tmp_path / "e{epoch:02d}"),
-                 ModelCheckpoint(tmp_path / "best", "val_score", best_only=True)]
+                 ModelCheckpoint(tmp_path / "best", "val_score", best_only=True, mode="min")]
     trainer = make_trainer(implementation)
     for epochs, best in ((3, 1), (1, 3)):
         trainer.fit(X, Y, epochs, callbacks=callbacks)

@@ -37,7 +37,7 @@ def columns_in_panels(W, lanes):
 @pytest.mark.parametrize("sizes", PANEL_SIZES, ids=str)
 def test_panels_hold_the_weights_and_zeros(sizes, dtype):
     plan = Plan(sizes, dtype, [0] * (len(sizes) - 1))
-    net = fastbp.Network(sizes, dtype=dtype)
+    net = fastbp.Network(sizes, output="sigmoid", dtype=dtype)
     net.parameters[:] = numbers(dtype, net.parameters.size)
     packed, packed_t = np.zeros(plan.n_panels, dtype), np.zeros(plan.n_w_t, dtype)
     pack_parameters(packed, packed_t, net.parameters, *plan.place)
@@ -58,7 +58,7 @@ def test_panels_hold_the_weights_and_zeros(sizes, dtype):
 @pytest.mark.parametrize("sizes", PANEL_SIZES, ids=str)
 def test_unpacking_gives_back_what_was_packed(sizes, dtype):
     plan = Plan(sizes, dtype, [0] * (len(sizes) - 1))
-    flat = numbers(dtype, fastbp.Network(sizes, dtype=dtype).parameters.size)
+    flat = numbers(dtype, fastbp.Network(sizes, output="sigmoid", dtype=dtype).parameters.size)
     w = np.zeros(plan.n_panels, dtype)
     pack_parameters(w, w[:0], flat, *plan.place)
     found, around = guarded(dtype, flat.size)
@@ -86,12 +86,12 @@ def test_training_keeps_both_copies_of_the_weights_and_zeros(optimizer, rules, d
 @pytest.mark.parametrize("output", ["softmax", "sigmoid", "identity"])
 @pytest.mark.parametrize("sizes", [[1, 1], [13, 1], [8, 1, 8], [5, 33, 17, 3], [40, 31, 65]], ids=str)
 def test_few_samples_go_the_same_way_as_many(sizes, output, dtype):
-    net = make_network(fastbp, sizes, output=output, dtype=dtype)
+    net = make_network(fastbp, sizes, output=output, loss="quadratic", dtype=dtype)
     X, _ = make_data(net, SMALL_BATCH + 1)
     by_panels = net.forward(X)
     for m in range(1, SMALL_BATCH + 1):
         found = net.forward(X[:m])
-        assert found.shape == (m, sizes[-1])
+        assert found.shape == (m, net.sizes[-1])
         assert relative_error(found, by_panels[:m]) < 20 * np.finfo(dtype).eps
 
 

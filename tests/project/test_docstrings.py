@@ -24,9 +24,9 @@ import fastbp
 from fastbp import activations, checks, initializers, losses
 
 MODULES = (
-    "activations", "losses", "optimizers", "moments", "update_rules", "schedules", "plateau", "initializers", "metrics",
-    "callbacks", "history", "regularization", "gradcheck", "lbfgs", "configuration", "precompile", "network", "trainer",
-    "reference", "kernels.arrays", "kernels.loops",
+    "activations", "losses", "optimizers", "moments", "update_rules", "schedules", "plateau", "cosine", "initializers",
+    "metrics", "callbacks", "history", "regularization", "gradcheck", "lbfgs", "configuration", "precompile", "network",
+    "trainer", "reference", "kernels.arrays", "kernels.loops",
 )
 
 # Checks of numpydoc that are off, and why.

@@ -16,8 +16,8 @@ PACKAGE = ROOT / "fastbp"
 # The six rules of imports: what each group of modules may import of the others, beside its own. A new module at the
 # root is one of the tables or stands on everything (FACE).
 TABLES = {
-    "activations", "losses", "optimizers", "schedules", "plateau", "initializers", "metrics", "callbacks", "history",
-    "regularization", "checks", "canonical", "update_rules", "moments",
+    "activations", "losses", "optimizers", "schedules", "plateau", "cosine", "initializers", "metrics", "callbacks",
+    "events", "history", "regularization", "checks", "canonical", "conversion", "targets", "update_rules", "moments",
 }
 FACE = {"network", "trainer", "gradcheck", "lbfgs", "configuration", "precompile", "", "__main__"}
 BELOW = {

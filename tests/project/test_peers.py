@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT / "asv_benchmarks"))
 import limit
 import peer_worker
 import peers
-from cases import CALLS, CASES, DTYPES, LEARNING_RATE, SIGMA, SIGMA_PRIME, Case, Task
+from cases import CALLS, CASES, DTYPES, EPOCHS, LEARNING_RATE, SIGMA, SIGMA_PRIME, Case, Task
 from limit import fma_limit, host_vector_bytes, loop_text
 from peer_worker import PEERS
 
@@ -68,7 +68,7 @@ def test_trained_is_what_the_naive_loops_arrive_at(hidden, output):
     X, _, Y = case.data(np.float64)
     layers = case.layers(case.parameters(np.float64))
     W, b = ([None, *(layer[k].tolist() for layer in layers)] for k in (0, 1))  # layer l at index l
-    for start in range(0, len(X), case.batch):
+    for start in EPOCHS * [*range(0, len(X), case.batch)]:
         minibatch = (array[start : start + case.batch].tolist() for array in (X, Y))
         dW, db = naive.gradients(*minibatch, W, b, [None, hidden, output], case.loss)
         naive.sgd(W, b, dW, db, LEARNING_RATE)

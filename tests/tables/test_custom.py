@@ -84,6 +84,14 @@ def test_a_custom_loss_trains_as_in_the_twin(output):
     assert relative_error(found, trained(fastbp.reference, output=output, loss=FOURTH)) < 1e-12
 
 
+@pytest.mark.parametrize("implementation", [fastbp, fastbp.reference], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("cost", [
+    lambda a, y: np.abs((a - y) / y), lambda a, y: y * np.log(y / a), lambda a, y: np.log(a) + y / a,
+], ids=["share", "divergence", "gamma"])
+def test_a_loss_that_is_not_defined_at_0_is_trained_where_it_is(implementation, cost):
+    assert np.isfinite(trained(implementation, output="sigmoid", loss=Loss("positive", cost))).all()
+
+
 def test_a_custom_quadratic_trains_as_the_built_in():
     custom = Loss("half the square", lambda a, y: (a - y) ** 2 / 2)
     assert relative_error(trained(fastbp, loss=custom), trained(fastbp)) < 1e-12

@@ -228,6 +228,9 @@ def test_wrong_derivative_is_refused_with_the_worst_point(spec):
     Activation("jump", lambda z: np.where(z > 1, z, -z), lambda z, a: np.where(z > 1, 1, -1 + 0 * z)),
     Activation("half", lambda z: np.log(z), lambda z, a: 1 / z),  # noqa: PLW0108
     Loss("log", lambda a, y: -y * np.log(a), lambda a, y: -y / a),
+    Activation("steep", lambda z: np.tanh(1000 * z), lambda z, a: 1000 * (1 - a * a)),
+    Activation("steep, derived", lambda z: np.tanh(1000 * z)),
+    Activation("kinks that cancel", lambda z: np.log1p(np.exp(-np.abs(20 * z))) / 20 + np.maximum(z, 0)),
 ], ids=lambda spec: spec.name)
 def test_a_correct_derivative_passes_the_check_beside_kinks_and_outside_the_domain(spec):
     check_derivative(spec)

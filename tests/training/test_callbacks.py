@@ -50,7 +50,7 @@ class Pretend(Callback):
     ],
 )
 def test_early_stopping_counts_epochs_without_improvement(implementation, values, arguments, best, stopped):
-    stopping, keep_alive = EarlyStopping("val_score", **arguments), Keep()
+    stopping, keep_alive = EarlyStopping("val_score", **{"mode": "min", **arguments}), Keep()
     trainer = make_trainer(implementation)
     history = trainer.fit(*make_samples(), epochs=6, callbacks=[Pretend(val_score=values), stopping, keep_alive])
     assert (stopping.best_epoch, stopping.stopped_epoch) == (best, stopped)
@@ -70,13 +70,13 @@ def test_more_is_better_where_the_name_says_so(implementation, monitor):
 def test_early_stopping_may_leave_the_last_parameters(implementation):
     keep_alive = Keep()
     trainer = make_trainer(implementation)
-    stopping = EarlyStopping("val_score", patience=1, restore_best=False)
+    stopping = EarlyStopping("val_score", patience=1, restore_best=False, mode="min")
     trainer.fit(*make_samples(), epochs=9, callbacks=[Pretend(val_score=range(9)), stopping, keep_alive])
     assert np.array_equal(trainer.network.parameters, keep_alive.parameters[2])
 
 
 def test_early_stopping_begins_anew_with_each_fit(implementation):
-    stopping, trainer = EarlyStopping("val_score", patience=1), make_trainer(implementation)
+    stopping, trainer = EarlyStopping("val_score", patience=1, mode="min"), make_trainer(implementation)
     for values in ([1, 2, 2, 2], [5, 4, 4, 4]):
         trainer.fit(*make_samples(), epochs=4, callbacks=[Pretend(val_score=values), stopping])
     assert (stopping.best_epoch, stopping.stopped_epoch) == (2, 4)
@@ -178,7 +178,7 @@ def test_ctrl_c_restores_the_best_epoch_and_keeps_the_history(implementation):
             signal.raise_signal(signal.SIGINT)
 
     score, interruption = Pretend(val_score=[3, 1, 2, 2]), LambdaCallback(on_epoch_end=interrupt)
-    callbacks = [score, EarlyStopping("val_score"), keep_alive, interruption]
+    callbacks = [score, EarlyStopping("val_score", mode="min"), keep_alive, interruption]
     # A shell's background jobs begin with SIGINT ignored.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -265,7 +265,7 @@ def test_r2_of_a_constant_target_is_1_or_0():
         ("accuracy", "metrics must be a list of names and functions, got 'accuracy'"),
         (["f1"], "metrics must be one of 'accuracy', 'mae', 'r2', 'top_5', got 'f1'"),
         ([3], "metrics holds 3, expected a name or a function"),
-        (["r2"], r"'r2' needs targets \(n_samples, 2\), validation_data has labels"),
+        (["r2"], r"'r2' needs targets \(n_samples, n_outputs\), validation_data has labels"),
         (["top_2"], "'top_2' needs more than 2 outputs, the network has 2"),
         (["accuracy", "accuracy"], "more than one 'accuracy'"),
     ],

@@ -179,7 +179,7 @@ def test_the_seed_of_dropout_comes_from_the_trainers_own(implementation):
 
 # ------------------------------------------------------------------ smoothed labels
 @pytest.mark.parametrize(("sizes", "output"), [([3, 5, 4], "softmax"), ([3, 5, 4], "sigmoid"), ([3, 5, 1], "sigmoid"),
-                                               ([3, 5, 4], "tanh")])
+                                               ([3, 5, 4], "hard_sigmoid")])
 @pytest.mark.parametrize("labels", [True, False], ids=["labels", "rows"])
 def test_smoothed_labels_are_targets_between(implementation, sizes, output, labels):
     net = make_network(implementation, sizes, output=output)
@@ -224,7 +224,7 @@ def test_class_weights_multiply_the_weights_of_samples(implementation, form):
     [
         ({2: 1.0}, "labels 0..1, got the label 2"),
         ([1.0], r"labels 0..1, got \[1.0\]"),
-        ("balanced", "got 'balanced'"),
+        ("balance", "got 'balance'"),
         ([1.0, -1.0], r"class_weight\[1\] is -1.0"),
         ([1.0, np.nan], r"class_weight\[1\] is nan"),
         ({0: "one"}, "class_weight holds"),

@@ -84,7 +84,7 @@ def test_an_iterable_that_is_used_up_is_an_error(implementation):
         ([np.zeros((4, 3))], TypeError, r"batch 1 is of type ndarray, expected \(X, Y\) or \(X, Y, sample_weight\)"),
         ([(np.zeros((4, 3)),)], TypeError, "batch 1 is of type tuple of 1, expected"),
         ([(np.zeros((4, 2)), np.zeros(4, int))], ValueError, r"X of batch 1 has shape \(4, 2\), expected"),
-        ([(np.zeros((4, 3)), np.full(4, 2))], ValueError, r"Y of batch 1\[0\] is 2, expected labels 0..1"),
+        ([(np.zeros((4, 3)), np.full(4, 2))], ValueError, r"Y\[0\] of batch 1 is 2, expected labels 0..1"),
     ],
 )
 def test_what_is_wrong_with_a_batch_is_said(implementation, X, error, message):

@@ -85,6 +85,7 @@ WORKSPACE = np.dtype(
             "epilogue",
             "count_correct",
             "binary",
+            "separate",  # whether each output decides for itself
             "at_zero",
             "seed",
             "drop_threshold",  # in 2⁻³²

@@ -1,0 +1,136 @@
+"""What a fit measures after each epoch: loss, accuracy and metrics of the validation data, whole or in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from fastbp.base.network import BaseNetwork, Canonical
+from fastbp.base.sources import check_repeatable, parts_of
+from fastbp.canonical import FloatArray
+from fastbp.metrics import named_metrics
+
+_NAMES = ("validation_data[0]", "validation_data[1]", "validation_data[2]")
+
+
+class Validation:
+    """Validation data of a fit, and what is measured on them.
+
+    Parameters
+    ----------
+    network : BaseNetwork
+        Network of the fit.
+    data : (X, Y), (X, Y, sample_weight), or iterable of them
+        Arrays, checked here, or batches, gone through at each epoch and checked on the way.
+    metrics : iterable of str or callable
+        Measures beside loss and accuracy.
+    epochs : int
+        How often it will be measured.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the data or the metrics are not as described.
+
+    Examples
+    --------
+    >>> from fastbp.reference import Network
+    >>> net = Network([1, 1], output="identity", loss="quadratic", init="zeros")
+    >>> Validation(net, [([[0.0]], [[1.0]]), ([[0.0]], [[3.0]])], ["mae"], epochs=1).measure()
+    {'val_loss': 2.5, 'val_mae': 2.0}
+    """
+
+    def __init__(self, network: BaseNetwork, data: Any, metrics: Any, epochs: int) -> None:
+        self._network, self._data = network, data
+        self._whole: tuple[Canonical, Any] | None = None
+        if not _are_batches(data):
+            self._whole = _taken(network, data, _NAMES)
+        elif isinstance(data, Iterator):
+            check_repeatable(data, epochs, "validation_data")
+        counted = network.count_correct if network.classifies else None
+        self._metrics = named_metrics(metrics, network.sizes[-1], counted)
+        if self._whole is not None:
+            for metric in self._metrics.values():
+                metric.check(self._whole[0][1])
+
+    def _batches(self) -> Iterator[tuple[Canonical, Any]]:
+        if self._whole is not None:
+            yield self._whole
+            return
+        number = 0
+        for number, batch in enumerate(self._data, start=1):
+            of = f" of batch {number} of validation_data"
+            yield _taken(self._network, parts_of(batch, f"batch {number} of validation_data"), _named(of))
+        if number == 0:
+            raise ValueError(
+                "validation_data gave no batches; an iterable must begin anew each time it is gone through"
+            )
+
+    def measure(self) -> dict[str, float]:
+        """Return the measures of the network as it is, each under "val_" and its name."""
+        net, kept = self._network, []
+        losses, counts, correct = [], [], 0
+        for data, y_true in self._batches():
+            loss, right = net._evaluate(*data)
+            losses.append(loss)
+            counts.append(data[0].shape[0])
+            correct += right
+            if self._metrics:
+                kept.append((data[1], y_true, net._forward(data[0])))
+        n_samples = sum(counts)
+        loss = losses[0] if len(losses) == 1 else float(np.dot(losses, counts)) / n_samples
+        logs = {"loss": loss} | ({"accuracy": correct / n_samples} if net.classifies else {})
+        if kept:
+            Y, y_true, a = (parts[0] if len(parts) == 1 else _joined(parts) for parts in zip(*kept, strict=True))
+            logs |= {name: metric(Y, y_true, a) for name, metric in self._metrics.items()}
+        return {f"val_{name}": value for name, value in logs.items()}
+
+
+def _named(of: str) -> tuple[str, str, str]:
+    return f"X{of}", f"Y{of}", f"sample_weight{of}"
+
+
+def _taken(network: BaseNetwork, data: Any, names: tuple[str, str, str]) -> tuple[Canonical, Any]:
+    X, Y, weight = (*data, None)[:3]
+    return network.canonical(X, Y, weight, names=names), np.asarray(Y)
+
+
+def _joined(parts: tuple[FloatArray, ...]) -> FloatArray:
+    if len({part.ndim for part in parts}) > 1:
+        raise ValueError("validation_data has labels in some batches and rows of targets in others; metrics need one")
+    return np.concatenate(parts)
+
+
+def _are_batches(data: Any) -> bool:
+    """Whether validation data are batches: not one (X, Y) or (X, Y, sample_weight).
+
+    Raises
+    ------
+    TypeError
+        If they are neither.
+    """
+    if isinstance(data, (tuple, list)):
+        if len(data) in (2, 3) and not all(_is_batch(part) for part in data):
+            return False
+        if data and all(_is_batch(part) for part in data):
+            return True
+    elif isinstance(data, Iterable) and not isinstance(data, (np.ndarray, str, bytes, dict)) and not _is_table(data):
+        return True
+    kind = type(data).__name__ + (f" of {len(data)}" if isinstance(data, (tuple, list)) else "")
+    raise TypeError(f"validation_data must be (X, Y) or (X, Y, sample_weight), or an iterable of them, got {kind}")
+
+
+def _is_table(data: Any) -> bool:
+    return hasattr(data, "__array__") or hasattr(data, "columns")
+
+
+def _is_batch(part: Any) -> bool:
+    """Whether it is (X, Y) or (X, Y, sample_weight) with the rows of an X, not rows themselves."""
+    if not isinstance(part, (tuple, list)) or len(part) not in (2, 3):
+        return False
+    try:
+        return bool(np.ndim(part[0]) == 2)
+    except ValueError:  # ragged
+        return False
