@@ -20,8 +20,8 @@ lion       sign of a mean of g                            μ
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass
-from typing import ClassVar
+from dataclasses import KW_ONLY, FrozenInstanceError, dataclass
+from typing import Any, ClassVar, NoReturn
 
 from fastbp import update_rules as rules
 from fastbp.checks import check_truth, choose, keep
@@ -29,7 +29,7 @@ from fastbp.moments import Adam, Adamax, AdamW, Lion
 from fastbp.update_rules import HIGH, Optimizer, Rule
 
 __all__ = ["HIGH", "OPTIMIZERS", "SGD", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "Optimizer", "RMSProp",
-           "get_optimizer"]
+           "get_optimizer", "how_to_change"]
 
 
 @dataclass(frozen=True)
@@ -228,6 +228,26 @@ OPTIMIZERS: dict[str, Optimizer] = {
     "adamax": Adamax(),
     "lion": Lion(),
 }
+
+
+def how_to_change(name: str, value: Any, place: str) -> str:
+    """Return the statement by which a hyper-parameter of the optimizer at `place` is changed.
+
+    Examples
+    --------
+    >>> how_to_change("momentum", 0.9, "trainer.optimizer")
+    '`trainer.optimizer = dataclasses.replace(trainer.optimizer, momentum=0.9)`'
+    """
+    return f"`{place} = dataclasses.replace({place}, {name}={value!r})`"
+
+
+def _refuse(optimizer: Optimizer, name: str, value: Any) -> NoReturn:
+    how = how_to_change(name, value, "trainer.optimizer")
+    raise FrozenInstanceError(f"{type(optimizer).__name__} cannot be changed, only replaced: {how}")
+
+
+for _row in OPTIMIZERS.values():
+    type(_row).__setattr__ = _refuse  # type: ignore[method-assign,assignment]
 
 
 def get_optimizer(spec: str | Optimizer, argument: str = "optimizer") -> Optimizer:

@@ -62,7 +62,8 @@ class NetworkState(ABC):
         self._bind()
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in _FIXED and name in vars(self):
+        derived = isinstance(getattr(type(self), name, None), cached_property)
+        if derived or (name in _FIXED and name in vars(self)):
             raise AttributeError(f"{name} of a network cannot be changed; make a new {type(self).__name__}")
         super().__setattr__(name, value)
 

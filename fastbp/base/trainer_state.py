@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, Self, get_type_hints
 
 import numpy as np
@@ -19,10 +19,22 @@ from fastbp.checks import check_count, check_truth
 from fastbp.history import History
 from fastbp.io import checkpoint, safetensors
 from fastbp.losses import LOSSES
-from fastbp.optimizers import SGD, Optimizer, get_optimizer
+from fastbp.optimizers import SGD, Optimizer, get_optimizer, how_to_change
 from fastbp.regularization import Regularization
 
 _DEFAULT_OPTIMIZER = SGD()
+
+
+def _regularization(value: Any) -> Regularization:
+    if not isinstance(value, Regularization):
+        raise TypeError(f"regularization must be a fastbp.regularization.Regularization, got {value!r}")
+    return value
+
+
+def _history(value: Any) -> History:
+    if not isinstance(value, History):
+        raise TypeError(f"history must be a fastbp.History, got {value!r}")
+    return value
 
 
 # What may be changed between two updates, and how it is checked.
@@ -32,6 +44,9 @@ _SETTERS: dict[str, Callable[[Any], Any]] = {
     "shuffle": lambda value: check_truth("shuffle", value),
     "threads": lambda value: None if value is None else check_count("threads", value),
     "rng": canonical.generator,
+    "regularization": _regularization,
+    "epochs": lambda value: check_count("epochs", value, 0),
+    "history": _history,
 }
 # What a session is made for: it is made anew where one of these changes.
 _SHAPE_THE_SESSION = frozenset({"optimizer", "threads", "regularization"})
@@ -89,6 +104,10 @@ class TrainerState(ABC):
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "network" and "network" in vars(self):
             raise AttributeError(f"network of a trainer cannot be changed; make a new {type(self).__name__}")
+        if "optimizer" in vars(self) and name in {each.name for each in fields(self.optimizer)}:
+            raise AttributeError(f"{name} is the optimizer's: {how_to_change(name, value, 'trainer.optimizer')}")
+        if name == "stop_training":
+            raise AttributeError("stop_training has no effect; a callback ends training by `return True`")
         if name in _SETTERS:
             value = _SETTERS[name](value)
         if name in _SHAPE_THE_SESSION and name in vars(self):

@@ -1,7 +1,9 @@
 """Networks and trainers keep buffers from call to call, and never compute with numbers that are no longer true."""
 
 import copy
+import dataclasses
 import pickle
+import re
 import threading
 
 import numpy as np
@@ -246,3 +248,72 @@ def test_a_thread_that_predicts_while_another_trains_gets_whole_layers():
     done.set()
     other.join()
     assert not errors
+
+
+# ------------------------------------------------------------------ what a callback does to what a fit works on
+def reshape(array):
+    array.shape = (array.shape[0] // 2, *array.shape[1:-1], array.shape[-1] * 2)
+
+
+DURING = {
+    "shape of X": lambda trainer, X, Y: reshape(X),
+    "type of X": lambda trainer, X, Y: setattr(X, "dtype", np.float32),
+    "shape of Y": lambda trainer, X, Y: setattr(Y, "shape", (2, -1)),
+    "shape of parameters": lambda trainer, X, Y: setattr(trainer.network.parameters, "shape", (1, -1)),
+    "type of parameters": lambda trainer, X, Y: setattr(trainer.network.parameters, "dtype", np.float32),
+}
+
+
+@pytest.mark.parametrize("change", DURING.values(), ids=DURING)
+def test_forms_changed_in_the_middle_of_a_fit_are_nothing_to_it(implementation, change):
+    class Change:
+        def on_epoch_end(self, trainer, epoch, logs):
+            if epoch == 1:
+                change(trainer, X, Y)
+
+    found = []
+    for callbacks in ([], [Change()]):
+        net = implementation.Network(SIZES, "tanh", dtype=np.float64, rng=0)
+        X, Y = make_data(net, 40)
+        implementation.Trainer(net, "adam", 16, rng=0).fit(X, Y, epochs=3, callbacks=callbacks)
+        found.append(net._parameters.copy())
+    assert np.array_equal(*found)
+
+
+def test_parameters_cannot_be_resized_away():
+    net, trainer = make()
+    trainer.step(*make_data(net, 8))
+    with pytest.raises(ValueError, match="own"):
+        net.parameters.resize(3, refcheck=False)
+
+
+@pytest.mark.parametrize("name", ["n_classes", "logits_form", "takes_shares"])
+def test_what_follows_from_the_shape_of_a_network_cannot_be_changed(implementation, name):
+    net = implementation.Network(SIZES, rng=0)
+    with pytest.raises(AttributeError, match=f"{name} of a network cannot be changed"):
+        setattr(net, name, 100)
+    assert getattr(net, name) != 100
+
+
+HOW = [
+    (lambda trainer: setattr(trainer.optimizer, "learning_rate", 0.5), "Adam cannot be changed, only replaced"),
+    (lambda trainer: setattr(trainer, "learning_rate", 0.5), "learning_rate is the optimizer's"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), HOW)
+def test_how_to_change_a_learning_rate_is_said_and_works(implementation, change, message):
+    trainer = implementation.Trainer(implementation.Network(SIZES, rng=0), "adam")
+    with pytest.raises(AttributeError, match=message) as caught:
+        change(trainer)
+    exec(re.search("`(.*)`", str(caught.value))[1], {"trainer": trainer, "dataclasses": dataclasses})
+    assert trainer.optimizer == fastbp.Adam(0.5)
+
+
+def test_an_attribute_that_would_have_no_effect_is_refused(implementation):
+    trainer = implementation.Trainer(implementation.Network(SIZES, rng=0))
+    with pytest.raises(AttributeError, match="a callback ends training by `return True`"):
+        trainer.stop_training = True
+    for name, value in (("regularization", None), ("history", {}), ("epochs", "2")):
+        with pytest.raises(TypeError, match=name):
+            setattr(trainer, name, value)
