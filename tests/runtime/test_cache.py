@@ -189,6 +189,16 @@ def test_a_long_name_has_a_file(place):
     assert len(file.name) < 130
 
 
+def test_what_a_kill_in_a_save_left_is_gone_after_the_next_one(place):
+    cache.directory()
+    stray = place / cache.build_key() / ".fastbp-0123456789abcdef.tmp"
+    stray.write_bytes(b"half a kernel")
+    os.utime(stray, (0, 0))
+    doubled()
+    assert not stray.exists()
+    assert len(kernels(place)) == 1
+
+
 # ------------------------------------------------------------------ other builds
 def key_of(package, **variables):
     code = "import fastbp.kernels.runtime.cache as c; print(c.__file__, c.build_key())"

@@ -34,6 +34,7 @@ import numpy as np
 
 from fastbp.kernels.runtime import host
 from fastbp.kernels.runtime.numba_private import UNKEPT, usable
+from fastbp.kernels.runtime.whole_files import write_whole
 
 _DIGEST = hashlib.sha256().digest_size
 
@@ -224,13 +225,7 @@ class KernelCache:
 
         body = dumps(data._reduce())
         try:
-            handle, name = tempfile.mkstemp(dir=file.parent, prefix=file.name)
-            try:
-                with os.fdopen(handle, "wb") as f:
-                    f.write(_digest(file.name, body) + body)
-                os.replace(name, file)
-            except BaseException:
-                os.unlink(name)
-                raise
+            # Not waited for on the disk: what a power failure damages is a miss.
+            write_whole(file, [_digest(file.name, body), body], 0o600, durable=False)
         except OSError as error:
             _warn(f"compiled kernel could not be kept in {file.parent} ({error})")
