@@ -4,6 +4,7 @@ from fastbp import callbacks, reference, schedules
 from fastbp.activations import Activation
 from fastbp.base.network import Gradients
 from fastbp.configuration import Configuration
+from fastbp.exceptions import DivergenceError, FormatError
 from fastbp.gradcheck import check_gradients
 from fastbp.history import History
 from fastbp.lbfgs import fit_lbfgs
@@ -19,6 +20,6 @@ config = Configuration(__version__)
 show_config = config.show
 load = Network.load
 
-__all__ = ["SGD", "Activation", "Adagrad", "Adam", "AdamW", "Adamax", "Gradients", "History", "Lion", "Loss", "Network",
-           "RMSProp", "Trainer", "callbacks", "check_gradients", "config", "fit_lbfgs", "load", "reference",
-           "schedules", "show_config", "warmup"]
+__all__ = ["SGD", "Activation", "Adagrad", "Adam", "AdamW", "Adamax", "DivergenceError", "FormatError", "Gradients",
+           "History", "Lion", "Loss", "Network", "RMSProp", "Trainer", "callbacks", "check_gradients", "config",
+           "fit_lbfgs", "load", "reference", "schedules", "show_config", "warmup"]

@@ -7,84 +7,20 @@ methods with other arguments, ``on_epoch_end(epoch, logs)``, and counts epochs f
 
 from __future__ import annotations
 
-import csv
 import math
-import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
-from fastbp.checks import check_count, check_name, check_number, check_truth
-from fastbp.events import EVENTS
-from fastbp.metrics import better_if
+import numpy as np
 
+from fastbp.best import Best
+from fastbp.checks import check_count, check_name, check_truth
+from fastbp.events import EVENTS, Callback
+from fastbp.exceptions import DivergenceError, FormatError
+from fastbp.recorders import CSVLogger, ModelCheckpoint
 
-class Callback:
-    """Base class of callbacks, whose methods do nothing.
-
-    Examples
-    --------
-    >>> class PrintEveryTenth(Callback):
-    ...     def on_epoch_end(self, trainer, epoch, logs):
-    ...         if epoch % 10 == 0:
-    ...             print(epoch, round(logs["loss"], 3))
-    >>> from fastbp.reference import Network, Trainer
-    >>> trainer = Trainer(Network([1, 2], init="zeros"), "sgd")
-    >>> history = trainer.fit([[0.0], [0.0]], [0, 1], epochs=10, callbacks=[PrintEveryTenth()])
-    10 0.693
-    """
-
-    def on_train_begin(self, trainer: Any) -> None:
-        """Act before the first epoch of a fit.
-
-        Parameters
-        ----------
-        trainer : Trainer
-            The trainer. The parameters of its network may be changed.
-        """
-
-    def on_epoch_end(self, trainer: Any, epoch: int, logs: Mapping[str, float]) -> bool | None:
-        """Act after an epoch.
-
-        Parameters
-        ----------
-        trainer : Trainer
-            The trainer. Its network, optimizer state and history are current, and must not be changed.
-        epoch : int
-            Epoch of this fit, counted from 1. The attribute ``trainer.epochs`` counts over all fits.
-        logs : mapping of str to float
-            What `History` has of this epoch.
-
-        Returns
-        -------
-        bool or None
-            True ends training after the other callbacks have been called. Whatever is not True or False is ignored.
-        """
-
-    def on_divergence(self, trainer: Any, error: FloatingPointError) -> bool | None:
-        """Act on a loss that is not finite.
-
-        Parameters
-        ----------
-        trainer : Trainer
-            The trainer.
-        error : FloatingPointError
-            Error that the fit is about to raise. It names epoch, learning rate and a remedy.
-
-        Returns
-        -------
-        bool or None
-            True ends training without the error. Whatever is not True or False is ignored.
-        """
-
-    def on_train_end(self, trainer: Any) -> None:
-        """Act at the end of a fit, also after an error or Ctrl-C.
-
-        Parameters
-        ----------
-        trainer : Trainer
-            The trainer. The parameters of its network may be changed.
-        """
+__all__ = ["CALLBACKS", "EVENTS", "CSVLogger", "Callback", "EarlyStopping", "LambdaCallback", "ModelCheckpoint",
+           "TerminateOnNaN"]
 
 
 class LambdaCallback:
@@ -93,7 +29,8 @@ class LambdaCallback:
     Parameters
     ----------
     **functions : callable
-        Functions by the names of the methods of `Callback`: on_train_begin, on_epoch_end, on_divergence, on_train_end.
+        Functions by the names of the methods of `Callback`: on_train_begin, on_epoch_end, on_checkpoint,
+        on_divergence, on_train_end.
 
     Raises
     ------
@@ -117,37 +54,6 @@ class LambdaCallback:
             setattr(self, event, function)
 
 
-class _Best:
-    """Best value of a measure so far. NaN is never better."""
-
-    def __init__(self, monitor: str, mode: str, min_delta: float = 0.0) -> None:
-        if not isinstance(monitor, str):
-            raise TypeError(f"monitor must be a name such as 'val_loss', got {monitor!r}")
-        check_name("mode", mode, ("auto", "min", "max"))
-        self.monitor = monitor
-        known = better_if(monitor) if mode == "auto" else mode
-        if known is None:
-            known_are = "loss, mae, seconds, accuracy, r2 and top_k"
-            raise ValueError(f"mode 'auto' is for {known_are}; for monitor {monitor!r} say mode='min' or mode='max'")
-        self._sign = -1.0 if known == "max" else 1.0
-        self._min_delta = check_number("min_delta", min_delta, 0.0)
-        self.forget()
-
-    def forget(self) -> None:
-        """Start again without a best value."""
-        self._least = math.inf
-
-    def improves(self, logs: Mapping[str, float]) -> bool:
-        """Whether this epoch is better than the best so far by more than min_delta."""
-        if self.monitor not in logs:
-            raise ValueError(f"monitor {self.monitor!r} is not measured, there are {', '.join(logs)}")
-        value = self._sign * logs[self.monitor]
-        better = value < self._least - self._min_delta
-        if better:
-            self._least = value
-        return better
-
-
 class EarlyStopping(Callback):
     """End training when a measure stops improving, and restore the best parameters [1]_.
 
@@ -169,7 +75,7 @@ class EarlyStopping(Callback):
     Attributes
     ----------
     best_epoch : int
-        Epoch of the best value, counted from 1. It is 0 if there was none.
+        Epoch of the best value, counted from 1. It is 0 if there was none in this fit.
     stopped_epoch : int
         Epoch after which this callback ended training. It is 0 if it did not.
 
@@ -181,6 +87,9 @@ class EarlyStopping(Callback):
 
     Notes
     -----
+    In a fit that goes on from a checkpoint, the best value and its parameters are those from before, and the epochs
+    without improvement add up. Any other fit begins anew. Parameters that are not finite are never the best.
+
     With the same patience of 1 or more, Keras ends training one epoch earlier. Its ``restore_best_weights`` is False by
     default. Scikit-learn's ``n_iter_no_change`` counts as `patience` does.
 
@@ -204,21 +113,35 @@ class EarlyStopping(Callback):
         self, monitor: str = "val_loss", patience: int = 10, min_delta: float = 0.0, restore_best: bool = True,
         mode: str = "auto",
     ) -> None:
-        self._best = _Best(monitor, mode, min_delta)
+        self._best = Best(monitor, mode, min_delta)
         self._patience = check_count("patience", patience, 0)
         self._restore_best = check_truth("restore_best", restore_best)
         self._parameters: Any = None
-        self.best_epoch = self.stopped_epoch = 0
+        self._waited = self.best_epoch = self.stopped_epoch = 0
+        self._runs = self._goes_on = False
 
-    def on_train_begin(self, trainer: Any) -> None:  # noqa: ARG002, D102
-        self._best.forget()
+    @property
+    def best(self) -> float:
+        """Best value of the measure, NaN if there was none."""
+        return self._best.value
+
+    def on_train_begin(self, trainer: Any) -> None:  # noqa: D102
+        if not self._goes_on:
+            self._best.value, self._waited, self._parameters = math.nan, 0, None
+        own, kept = trainer.network.parameters, self._parameters
+        if kept is not None and (kept.shape, kept.dtype) != (own.shape, own.dtype):
+            found = f"{kept.shape} of {kept.dtype}, expected {own.shape} of {own.dtype}"
+            raise FormatError(f"the best parameters in the checkpoint are {found}")
         self.best_epoch = self.stopped_epoch = 0
+        self._runs, self._goes_on = True, False
 
     def on_epoch_end(self, trainer: Any, epoch: int, logs: Mapping[str, float]) -> bool:  # noqa: D102
-        if self._best.improves(logs):
-            self.best_epoch = epoch
+        if self._best.improves(trainer, logs):
+            self.best_epoch, self._waited = epoch, 0
             self._parameters = trainer.network.parameters.copy() if self._restore_best else None
-        stops = epoch - self.best_epoch > self._patience
+            return False
+        self._waited += 1
+        stops = self._waited > self._patience
         if stops:
             self.stopped_epoch = epoch
         return stops
@@ -226,141 +149,82 @@ class EarlyStopping(Callback):
     def on_train_end(self, trainer: Any) -> None:  # noqa: D102
         if self._parameters is not None:
             trainer.network.parameters[...] = self._parameters
-        self._parameters = None
+        self._parameters, self._runs = None, False
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best value, its parameters if they are to be restored, and how long ago it was.
 
-class ModelCheckpoint(Callback):
-    """Save the trainer after each epoch, or after each epoch that is the best so far.
+        Returns
+        -------
+        dict of str to object
+            State for `load_state_dict`. It is empty between fits.
 
-    The file has all that `Trainer.load` needs to continue. It is replaced as a whole, so a complete file exists at any
-    moment after the first save.
+        Examples
+        --------
+        >>> EarlyStopping().state_dict()
+        {}
+        """
+        if not self._runs:
+            return {}
+        return {**self._best.state_dict(), "waited": self._waited, "parameters": self._parameters}
 
-    Parameters
-    ----------
-    path : str or path-like
-        File to write. ``{epoch}`` in it stands for the number of epochs over all fits: "run-{epoch:03d}.safetensors".
-    monitor : str
-        Measure to watch if `best_only`, as in `EarlyStopping`.
-    best_only : bool
-        Whether to save only epochs that are better than all before.
-    mode : {'auto', 'min', 'max'}
-        Whether smaller or larger is better, as in `EarlyStopping`.
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state in the next fit, unless it is that of another measure.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of another type or unknown, if `best_only` and `mode` is "auto" for a measure that it does not
-        know, and after the first epoch if that has no measure `monitor`.
-    OSError
-        After an epoch, if the file cannot be written.
+        Parameters
+        ----------
+        state : dict of str to object
+            State from a file.
 
-    Examples
-    --------
-    >>> import tempfile
-    >>> from fastbp.reference import Network, Trainer
-    >>> trainer = Trainer(Network([1, 2], rng=0), rng=0)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     keep_best = ModelCheckpoint(folder + "/best.safetensors", monitor="loss", best_only=True)
-    ...     history = trainer.fit([[0.0], [1.0]], [0, 1], epochs=3, callbacks=[keep_best])
-    ...     Trainer.load(folder + "/best.safetensors").epochs
-    3
-    """
+        Raises
+        ------
+        FormatError
+            If the state is not one of this class.
 
-    def __init__(
-        self, path: str | os.PathLike[str], monitor: str = "val_loss", best_only: bool = False, mode: str = "auto"
-    ) -> None:
-        self._path = os.fspath(path)
-        self._best_only = check_truth("best_only", best_only)
-        # a monitor that is not looked at may be any
-        self._best = _Best(monitor, "min" if mode == "auto" and not self._best_only else mode)
-
-    def on_epoch_end(self, trainer: Any, epoch: int, logs: Mapping[str, float]) -> None:  # noqa: ARG002, D102
-        if not self._best_only or self._best.improves(logs):
-            trainer.save(self._path.format(epoch=trainer.epochs))
-
-
-class CSVLogger(Callback):
-    """Write the measures of each epoch as a row of a CSV file, complete after each epoch.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The file. Its columns are "epoch", counted over all fits, and those of `History`.
-    append : bool
-        Whether to keep the rows of earlier fits. By default each fit starts a new file.
-
-    Raises
-    ------
-    TypeError
-        If an argument is of another type.
-    ValueError
-        After the first epoch, if the file has other columns.
-    OSError
-        If the file cannot be written.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from fastbp.reference import Network, Trainer
-    >>> trainer = Trainer(Network([1, 2], rng=0), rng=0)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     log = CSVLogger(folder + "/training.csv", append=True)
-    ...     history = trainer.fit([[0.0], [1.0]], [0, 1], epochs=2, callbacks=[log])
-    ...     Path(folder, "training.csv").read_text().splitlines()[0]
-    'epoch,loss,accuracy,seconds'
-    """
-
-    def __init__(self, path: str | os.PathLike[str], append: bool = False) -> None:
-        self._path = Path(path)
-        self._append = check_truth("append", append)
-        self._columns: list[str] | None = None
-
-    def on_train_begin(self, trainer: Any) -> None:  # noqa: ARG002, D102
-        self._columns = None
-        if not self._append:
-            self._path.write_text("", encoding="utf-8")
-
-    def on_epoch_end(self, trainer: Any, epoch: int, logs: Mapping[str, float]) -> None:  # noqa: ARG002, D102
-        # The file is opened for each row, so nothing stays open after an error and the callback can be pickled.
-        with self._path.open("a+", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            if self._columns is None:
-                self._columns = ["epoch", *logs]
-                file.seek(0)
-                header = next(csv.reader(file), None)
-                if header is None:
-                    writer.writerow(self._columns)
-                elif header != self._columns:
-                    raise ValueError(f"{self._path} has the columns {header}, expected {self._columns}")
-            writer.writerow([trainer.epochs, *logs.values()])
+        Examples
+        --------
+        >>> stopping = EarlyStopping("loss", mode="min")
+        >>> state = {"monitor": "loss", "rises": False, "best": 0.25, "waited": 3, "parameters": None}
+        >>> stopping.load_state_dict(state)
+        >>> stopping.best
+        0.25
+        """
+        waited, parameters = state.get("waited"), state.get("parameters")
+        if type(waited) is not int or waited < 0 or not isinstance(parameters, (np.ndarray, type(None))):
+            raise FormatError("the state of EarlyStopping in the checkpoint is damaged")
+        if self._best.load_state_dict(state):
+            self._waited, self._goes_on = waited, True
+            self._parameters = parameters if self._restore_best else None
 
 
 class TerminateOnNaN(Callback):
     """End training without an error when the loss is no longer finite.
 
-    Training also ends without this callback, but by a FloatingPointError that names epoch, learning rate and a remedy.
+    Training also ends without this callback, but by a `fastbp.DivergenceError` that names epoch, learning rate
+    and a remedy.
 
     Attributes
     ----------
-    error : FloatingPointError or None
+    error : DivergenceError or None
         The error that was not raised.
 
     Examples
     --------
+    >>> import fastbp
     >>> quiet = TerminateOnNaN()
-    >>> quiet.on_divergence(trainer=None, error=FloatingPointError("the loss is nan in epoch 3/10"))
+    >>> quiet.on_divergence(trainer=None, error=fastbp.DivergenceError("the loss is nan in epoch 3/10"))
     True
     >>> quiet.error
-    FloatingPointError('the loss is nan in epoch 3/10')
+    DivergenceError('the loss is nan in epoch 3/10')
     """
 
     def __init__(self) -> None:
-        self.error: FloatingPointError | None = None
+        self.error: DivergenceError | None = None
 
     def on_train_begin(self, trainer: Any) -> None:  # noqa: ARG002, D102
         self.error = None
 
-    def on_divergence(self, trainer: Any, error: FloatingPointError) -> bool:  # noqa: ARG002, D102
+    def on_divergence(self, trainer: Any, error: DivergenceError) -> bool:  # noqa: ARG002, D102
         self.error = error
         return True
 

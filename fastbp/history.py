@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fastbp.paths import check_path
 
 _ALWAYS = ("loss", "accuracy", "seconds", "val_loss", "val_accuracy")
 
@@ -75,15 +77,20 @@ class History(Mapping[str, NDArray[np.float64]]):
         return {name: values for name, values in vars(self).items() if values}
 
     def append(self, logs: Mapping[str, float]) -> None:
-        """Append the measures of one epoch.
+        """Append the measures of one epoch. The lists that are there stay as they are, and new ones take their place.
 
         Parameters
         ----------
         logs : mapping of str to float
-            Value of each measure.
+            Value of each measure. NaN stands for one that other epochs have and this one lacks, or the reverse.
         """
-        for name, value in logs.items():
-            vars(self).setdefault(name, []).append(value)
+        columns = self.history
+        n_epochs = max(map(len, columns.values()), default=0)
+        longer = {}
+        for name in dict.fromkeys([*columns, *logs]):
+            values = columns.get(name, [])
+            longer[name] = [*values, *[math.nan] * (n_epochs - len(values)), logs.get(name, math.nan)]
+        vars(self).update(longer)  # at once, so that Ctrl-C leaves no column longer than the others
 
     def __getitem__(self, name: str) -> NDArray[np.float64]:
         return np.array(self.history[name])
@@ -116,18 +123,21 @@ class History(Mapping[str, NDArray[np.float64]]):
         Parameters
         ----------
         path : str or path-like
-            The file, which is replaced if it exists.
+            The file, which is replaced if it exists. A leading ~ stands for the home folder.
 
         Raises
         ------
         OSError
             If the file cannot be written.
+        TypeError
+            If `path` is neither text nor path-like.
         ValueError
             If the measures have different numbers of epochs.
 
         Examples
         --------
         >>> import tempfile
+        >>> from pathlib import Path
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     History({"loss": [0.5, 0.25]}).to_csv(folder + "/history.csv")
         ...     print(Path(folder, "history.csv").read_text())
@@ -136,8 +146,8 @@ class History(Mapping[str, NDArray[np.float64]]):
         2,0.25
         """
         columns = self.history
-        rows: Iterable[tuple[float, ...]] = zip(*columns.values(), strict=True)
-        with Path(path).open("w", newline="", encoding="utf-8") as file:
+        rows: list[tuple[float, ...]] = [*zip(*columns.values(), strict=True)]
+        with open(check_path(path), "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["epoch", *columns])
             writer.writerows([epoch, *row] for epoch, row in enumerate(rows, start=1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from abc import ABC
 from collections.abc import Mapping, Sequence
@@ -10,15 +11,18 @@ from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 from fastbp import canonical
 from fastbp.activations import ACTIVATIONS, SOFTMAX, Activation, get_activation
 from fastbp.base.pairs import check_pair
 from fastbp.canonical import FloatArray
 from fastbp.checks import check_truth
+from fastbp.exceptions import FormatError
 from fastbp.initializers import initialize
 from fastbp.io import checkpoint, safetensors
+from fastbp.io.reader import Reader, opened, same_names
+from fastbp.io.safetensors import Contents
 from fastbp.losses import ANY, LOSSES, LogitsForm, Loss, get_loss
 from fastbp.symbolic.derive import check_derivative
 
@@ -185,13 +189,15 @@ class NetworkState(ABC):
 
         Parameters
         ----------
-        path : path-like
-            File to write. A file of this name is replaced.
+        path : str or path-like
+            File to write. A file of this name is replaced. A leading ~ stands for the home folder.
 
         Raises
         ------
         OSError
-            If the file cannot be written. A file of this name is then as before.
+            If the file cannot be written, or is a folder, a device or a pipe. A file of this name is then as before.
+        TypeError
+            If `path` is neither text nor path-like.
 
         See Also
         --------
@@ -217,7 +223,7 @@ class NetworkState(ABC):
 
         Parameters
         ----------
-        path : path-like
+        path : str or path-like
             File to read. It is checked, and no code is loaded from it.
         custom : mapping of str to Activation or Loss, optional
             Activations and losses that are not fastbp's own, by name.
@@ -230,11 +236,12 @@ class NetworkState(ABC):
         Raises
         ------
         OSError
-            If the file cannot be read.
-        ValueError
-            If the file is damaged or was written by a newer fastbp or another library, or if `custom` lacks a name.
+            If the file cannot be read, or is a folder, a device or a pipe.
+        FormatError
+            If the file is damaged or was written by a newer fastbp or another library, or if `custom` lacks a name. It
+            is a ValueError.
         TypeError
-            If an entry of `custom` is of the wrong type.
+            If `path` or an entry of `custom` is of the wrong type.
 
         Examples
         --------
@@ -247,23 +254,21 @@ class NetworkState(ABC):
         >>> np.array_equal(net.parameters, again.parameters)
         True
         """
-        arrays, metadata = safetensors.read(path)
-        try:
-            return cls._from_file(checkpoint.Reader(metadata, custom or {}), arrays)
-        except ValueError as error:
-            raise ValueError(f"{os.fspath(path)!r}: {error}") from None
+        with opened(path, custom) as (reader, contents):
+            return cls._from_file(reader, contents)
 
     @classmethod
-    def _from_file(cls, reader: checkpoint.Reader, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        sizes, dtype = reader.sizes(), canonical.float_type(reader.get("dtype", str))
-        arrays = {name: array for name, array in arrays.items() if name.startswith("layers.")}
-        # Before anything is made of a size that nothing in the file bears out.
-        if sum(array.size for array in arrays.values()) != reader.n_parameters():
-            raise ValueError(f"its arrays do not have the parameters of a network of sizes {list(sizes)}")
+    def _from_file(cls, reader: Reader, contents: Contents) -> Self:
+        sizes, dtype = reader.sizes(), reader.dtype()
+        # Before anything is read, or made of a size that nothing in the file bears out.
+        shapes = [shape for name, shape in contents.shapes.items() if name.startswith("layers.")]
+        if sum(map(math.prod, shapes)) != reader.n_parameters():
+            raise FormatError(f"its arrays do not have the parameters of a network of {len(sizes)} layers, as it says")
+        arrays = {name: array for name, array in contents.arrays.items() if name.startswith("layers.")}
         *hidden, output = reader.activations()
         net = cls(sizes, hidden, output, reader.loss(), dtype, init="zeros")
         own = net._named(net._parameters)
-        checkpoint.same_names(arrays, {name: (view.shape, view.dtype) for name, view in own.items()})
+        same_names(arrays, {name: (view.shape, view.dtype) for name, view in own.items()})
         for name, view in own.items():
             view[...] = arrays[name]
         net.multilabel = "multilabel" in reader and reader.get("multilabel", bool)

@@ -18,13 +18,10 @@ from fastbp.base.trainer_state import TrainerState
 from fastbp.base.validation import Validation
 from fastbp.canonical import FloatArray
 from fastbp.checks import check_count
-from fastbp.events import ends_training, methods
+from fastbp.events import checked, ends_training, load_states, methods
+from fastbp.exceptions import DivergenceError
 from fastbp.history import History
 from fastbp.schedules import epoch_schedules
-
-
-class DivergenceError(FloatingPointError):
-    """The loss is no longer finite."""
 
 
 class BaseTrainer(TrainerState):
@@ -83,7 +80,7 @@ class BaseTrainer(TrainerState):
         TypeError, ValueError
             If an argument is of the wrong type, shape or range. Nothing has changed then, except by the minibatches
             before a wrong one of an iterable.
-        FloatingPointError
+        DivergenceError
             If the loss is no longer finite. The minibatch with this loss makes no update.
 
         Warns
@@ -95,6 +92,9 @@ class BaseTrainer(TrainerState):
         -----
         Accuracy is the share of samples whose label is right. If samples have several labels (see `Network.multilabel`)
         all labels of a sample must be right, as in scikit-learn. Keras's ``"binary_accuracy"`` counts labels.
+
+        The first fit of a trainer from a file gives the callbacks the states that they had when it was saved, each to
+        the first callback of the same class. A fit that is left by an error before its first epoch keeps them.
 
         Ctrl-C ends training within a fraction of a second by KeyboardInterrupt. The network keeps what it has learned,
         and `history` has the finished epochs.
@@ -112,14 +112,18 @@ class BaseTrainer(TrainerState):
         epochs = check_count("epochs", epochs)
         chunks, n_samples, inputs = self._source(X, Y, epochs, sample_weight, class_weights(class_weight, self.network))
         validation = self._validation(validation_data, metrics, epochs)
-        begin, end_of_epoch, on_divergence, end = methods(callbacks)
+        callbacks = checked(callbacks)
+        begin, end_of_epoch, on_checkpoint, on_divergence, end = methods(callbacks)
+        if self._callbacks is None:
+            load_states(callbacks, self._loaded_states)
         self.history = History()
         for on_train_begin in begin:
             on_train_begin(self)
+        vars(self).update(_callbacks=callbacks)
         try:
             with Progress(progress, None if n_samples is None else epochs * n_samples) as bar:
                 for epoch in range(1, epochs + 1):
-                    if self._epoch(chunks, epoch, epochs, validation, end_of_epoch, bar):
+                    if self._epoch(chunks, epoch, epochs, validation, (end_of_epoch, on_checkpoint), bar):
                         break
                     if self.epochs == 1:
                         warn_of_dead_layers(self.network, inputs(), stacklevel=2)
@@ -153,7 +157,7 @@ class BaseTrainer(TrainerState):
         ------
         TypeError, ValueError
             If an argument is of the wrong type, shape or range. Nothing has changed then.
-        FloatingPointError
+        DivergenceError
             If the loss is not finite. The parameters are then unchanged.
 
         Examples
@@ -200,7 +204,7 @@ class BaseTrainer(TrainerState):
         epoch: int,
         epochs: int,
         validation: Validation | None,
-        end_of_epoch: list[Any],
+        events: tuple[list[Any], list[Any]],
         bar: Progress,
     ) -> bool:
         """Train for an epoch, measure, tell the callbacks; whether one of them ends training."""
@@ -213,7 +217,9 @@ class BaseTrainer(TrainerState):
         self.epochs += 1
         for schedule in epoch_schedules(self.optimizer.learning_rate):
             schedule.on_epoch(logs.get("val_loss", logs["loss"]))
-        stops = [ends_training(on_epoch_end(self, epoch, logs)) for on_epoch_end in end_of_epoch]
+        stops = [ends_training(on_epoch_end(self, epoch, logs)) for on_epoch_end in events[0]]
+        for on_checkpoint in events[1]:
+            on_checkpoint(self, epoch, logs)
         return any(stops)
 
     def _train(self, chunks: Iterator[ChunkResult], title: str, bar: Progress) -> dict[str, float]:

@@ -5,19 +5,25 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
+from functools import cache
 from typing import Any, Self, get_type_hints
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from fastbp import canonical
 from fastbp.base.network import BaseNetwork
 from fastbp.base.session import Session
 from fastbp.canonical import FloatArray
 from fastbp.checks import check_count, check_truth
+from fastbp.events import states_of
+from fastbp.exceptions import FormatError
 from fastbp.history import History
 from fastbp.io import checkpoint, safetensors
+from fastbp.io.reader import Reader, opened, restore_trainer
+from fastbp.io.safetensors import Contents
+from fastbp.io.states import State
 from fastbp.losses import LOSSES
 from fastbp.optimizers import SGD, Optimizer, get_optimizer, how_to_change
 from fastbp.regularization import Regularization
@@ -35,6 +41,12 @@ def _history(value: Any) -> History:
     if not isinstance(value, History):
         raise TypeError(f"history must be a fastbp.History, got {value!r}")
     return value
+
+
+@cache
+def _network_class(trainer_class: type) -> Any:
+    """The class of networks that a class of trainers is annotated with."""
+    return get_type_hints(trainer_class)["network"]
 
 
 # What may be changed between two updates, and how it is checked.
@@ -57,6 +69,8 @@ class TrainerState(ABC):
 
     _states: tuple[FloatArray, ...] | None = None  # where the next session begins; None: zeros
     _session: Session | None = None  # kept from call to call
+    _callbacks: Sequence[Any] | None = None  # those of the last fit, and before it, the states of those of a file
+    _loaded_states: Sequence[State] = ()
 
     def __init__(  # noqa: PLR0913 - hyper-parameters, each named where it is given
         self,
@@ -166,8 +180,22 @@ class TrainerState(ABC):
             vars(self).update(_states=None, _session=session)
         return session
 
+    @property
+    def callback_states(self) -> Sequence[State]:
+        """Class name and state of each callback of the last fit, or of those of the file that was loaded.
+
+        The next fit after an assignment gives them to its callbacks.
+        """
+        return self._loaded_states if self._callbacks is None else states_of(self._callbacks)
+
+    @callback_states.setter
+    def callback_states(self, states: Sequence[State]) -> None:
+        vars(self).update(_callbacks=None, _loaded_states=[*states])
+
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_states": self._current_states(), "_session": None}
+        # Callbacks may hold what cannot be pickled, and a copy is not the trainer that they belong to.
+        callbacks = {"_callbacks": None, "_loaded_states": self.callback_states}
+        return {**vars(self), "_states": self._current_states(), "_session": None, **callbacks}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         states = state["_states"]
@@ -176,20 +204,23 @@ class TrainerState(ABC):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the trainer and its network to a file in safetensors layout.
 
-        It holds the network, the optimizer, its state and schedule, the random numbers, the regularization and the
-        history. Callbacks are not in it. The file is written as a whole or not at all.
+        It holds the network, the optimizer, its state and schedule, the random numbers, the regularization, the
+        history, and the states of the callbacks: what the best epoch was, for one. The callbacks themselves are passed
+        to `fit` again. The file is written as a whole or not at all.
 
         Parameters
         ----------
-        path : path-like
-            File to write. A file of this name is replaced.
+        path : str or path-like
+            File to write. A file of this name is replaced. A leading ~ stands for the home folder.
 
         Raises
         ------
         OSError
-            If the file cannot be written. A file of this name is then as before.
+            If the file cannot be written, or is a folder, a device or a pipe. A file of this name is then as before.
+        TypeError
+            If `path` is neither text nor path-like, or the state of a callback has what a file cannot hold.
         ValueError
-            If `rng` is a generator whose state cannot be saved.
+            If `rng` is a generator whose state cannot be saved, or there is too much in the states of callbacks.
 
         See Also
         --------
@@ -218,7 +249,7 @@ class TrainerState(ABC):
 
         Parameters
         ----------
-        path : path-like
+        path : str or path-like
             File to read. It is checked, and no code is loaded from it.
         custom : mapping of str to objects, optional
             What is not fastbp's own: activations and losses by name, an optimizer by the name of its class, and a
@@ -232,12 +263,12 @@ class TrainerState(ABC):
         Raises
         ------
         OSError
-            If the file cannot be read.
-        ValueError
+            If the file cannot be read, or is a folder, a device or a pipe.
+        FormatError
             If the file is damaged, was written by a newer fastbp or another library, or holds no trainer, or if
-            `custom` lacks a name.
+            `custom` lacks a name. It is a ValueError.
         TypeError
-            If an entry of `custom` is of the wrong type.
+            If `path` or an entry of `custom` is of the wrong type.
 
         Notes
         -----
@@ -258,21 +289,21 @@ class TrainerState(ABC):
         >>> len(history.loss)
         10
         """
-        arrays, metadata = safetensors.read(path)
-        try:
-            reader = checkpoint.Reader(metadata, custom or {})
-            network: BaseNetwork = get_type_hints(cls)["network"]._from_file(reader, arrays)
-            if "trainer" not in reader:
-                raise ValueError("it holds a network and no trainer: read it by fastbp.load")
-            return cls._from_file(network, reader.part("trainer"), arrays)
-        except ValueError as error:
-            raise ValueError(f"{os.fspath(path)!r}: {error}") from None
+        with opened(path, custom) as (reader, contents):
+            return cls._from_file(reader, contents)
 
     @classmethod
-    def _from_file(cls, network: BaseNetwork, reader: checkpoint.Reader, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        threads = reader.get("threads", (int, type(None)))
-        trainer = cls(network, reader.optimizer(), reader.get("batch_size", int), reader.get("shuffle", bool), threads)
-        checkpoint.restore_trainer(trainer, reader, arrays)
+    def _from_file(cls, reader: Reader, contents: Contents) -> Self:
+        if "trainer" not in reader:
+            raise FormatError("it holds a network and no trainer: read it by fastbp.load")
+        network: BaseNetwork = _network_class(cls)._from_file(reader, contents)
+        reader = reader.part("trainer")
+        threads, rules = reader.get("threads", (int, type(None))), asdict(reader.regularization())
+        rules.pop("dropout_seed")
+        counts = reader.get("batch_size", int), reader.get("shuffle", bool), threads
+        # The rules are checked against the network here, and come with their seed after that.
+        trainer = cls(network, reader.optimizer(), *counts, **rules)
+        restore_trainer(trainer, reader, contents.arrays)
         return trainer
 
     @abstractmethod

@@ -26,7 +26,7 @@ from fastbp import activations, checks, initializers, losses
 MODULES = (
     "activations", "losses", "optimizers", "moments", "update_rules", "schedules", "plateau", "cosine", "initializers",
     "metrics", "callbacks", "history", "regularization", "gradcheck", "lbfgs", "configuration", "precompile", "network",
-    "trainer", "reference", "kernels.arrays", "kernels.loops",
+    "trainer", "reference", "kernels.arrays", "kernels.loops", "exceptions", "events", "best", "recorders", "paths",
 )
 
 # Checks of numpydoc that are off, and why.

@@ -1,0 +1,140 @@
+"""Paths that a user gives: with ~ for the home folder, and with fields for the epoch and its measures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from string import Formatter
+from typing import Any
+
+from fastbp.kernels.runtime import whole_files
+
+
+def check_path(value: Any, argument: str = "path") -> str:
+    """Return a path as text, with a leading ~ replaced by the home folder.
+
+    Parameters
+    ----------
+    value : str or path-like
+        Path to check.
+    argument : str
+        Name of the argument in messages.
+
+    Returns
+    -------
+    str
+        The path.
+
+    Raises
+    ------
+    TypeError
+        If `value` is neither text nor path-like. A number would be the descriptor of an open file.
+    ValueError
+        If it is empty or has a null character.
+
+    Examples
+    --------
+    >>> from pathlib import PurePosixPath
+    >>> check_path(PurePosixPath("models", "net.safetensors"))
+    'models/net.safetensors'
+    """
+    if not isinstance(value, (str, bytes, os.PathLike)):
+        raise TypeError(f"{argument} must be a str or a path such as pathlib.Path, got {value!r}")
+    text = os.fsdecode(value)
+    if not text or "\0" in text:
+        raise ValueError(f"{argument} must be the name of a file, got {text!r}")
+    return os.path.expanduser(text)
+
+
+class PathTemplate:
+    """A path with fields: ``{epoch}``, and the measures of an epoch by name, as in "run-{epoch:03d}-{val_loss:.4f}".
+
+    Parameters
+    ----------
+    path : str or path-like
+        Path, in which {{ and }} stand for braces.
+
+    Raises
+    ------
+    TypeError
+        If `path` is neither text nor path-like.
+    ValueError
+        If a field is not a name, or does not have the format of a number.
+
+    Examples
+    --------
+    >>> PathTemplate("run-{epoch:03d}-{val_loss:.2f}").filled(7, {"val_loss": 0.25})
+    'run-007-0.25'
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.text = check_path(path)
+        self._fields: list[str] = []
+        self._fixed = ""  # what comes before the first field
+        try:
+            for literal, field, form, conversion in Formatter().parse(self.text):
+                if not self._fields:
+                    self._fixed += literal
+                if field is not None:
+                    if not field.isidentifier() or conversion or "{" in (form or ""):
+                        raise ValueError(f"{{{field}}} is not the name of a measure")
+                    format(1 if field == "epoch" else 0.5, form or "")
+                    self._fields.append(field)
+        except ValueError as error:
+            expected = "fields such as {epoch:03d} and {val_loss:.4f}, or {{ and }} for braces"
+            raise ValueError(f"path must have {expected}, got {self.text!r} ({error})") from None
+
+    @property
+    def has_fields(self) -> bool:
+        """Whether the path differs from epoch to epoch."""
+        return bool(self._fields)
+
+    def prepare(self) -> None:
+        """Make the folders that the path names before its first field.
+
+        Raises
+        ------
+        OSError
+            If they cannot be made, or no file can be written there.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     PathTemplate(folder + "/runs/{epoch}").prepare()
+        ...     os.listdir(folder)
+        ['runs']
+        """
+        if self._fields:
+            folder = os.path.dirname(self._fixed) or os.curdir
+            os.makedirs(folder, exist_ok=True)
+            whole_files.check_folder(folder)
+        else:
+            os.makedirs(os.path.dirname(self._fixed) or os.curdir, exist_ok=True)
+            whole_files.check_writable(self._fixed)
+
+    def filled(self, epoch: int, logs: Mapping[str, float]) -> str:
+        """Return the path of an epoch.
+
+        Parameters
+        ----------
+        epoch : int
+            Number of the epoch.
+        logs : mapping of str to float
+            Measures of the epoch.
+
+        Returns
+        -------
+        str
+            Path with numbers in the place of its fields.
+
+        Raises
+        ------
+        ValueError
+            If a field is not measured.
+        """
+        values = {**logs, "epoch": epoch}
+        strange = [field for field in self._fields if field not in values]
+        if strange:
+            raise ValueError(f"{strange[0]!r} in the path {self.text!r} is not measured, there are {', '.join(values)}")
+        return self.text.format(**values)
