@@ -2,15 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastbp.base.network import BaseNetwork, layer_views
+from fastbp.base.network import BaseNetwork, Canonical, layer_views
 from fastbp.canonical import FloatArray
 from fastbp.checks import check_count, check_number
+from fastbp.exceptions import DivergenceError
 from fastbp.history import History
+
+
+class LBFGSHistory(History):
+    """History of a call of `fit_lbfgs`, which says how it ended, too.
+
+    Parameters
+    ----------
+    columns : mapping of str to sequence of float, optional
+        Measures of iterations so far, by name.
+
+    Attributes
+    ----------
+    converged : bool
+        Whether no component of the gradient is larger than `tol`, or the loss cannot be told from its minimum.
+    message : str
+        How it ended, in SciPy's words.
+    n_evaluations : int
+        Number of times that the loss and its gradient were computed.
+
+    Examples
+    --------
+    >>> history = LBFGSHistory({"loss": [0.5, 0.25]})
+    >>> history.converged, history.message, history.n_iterations
+    (False, '', 2)
+    """
+
+    # In slots, beside the columns of the history, which are what is in its __dict__.
+    __slots__ = ("converged", "message", "n_evaluations")
+
+    def __init__(self, columns: Mapping[str, Iterable[float]] | None = None) -> None:
+        super().__init__(columns)
+        self.converged, self.message, self.n_evaluations = False, "", 0
+
+    @property
+    def n_iterations(self) -> int:
+        """Number of iterations."""
+        return len(self.loss)
 
 
 def fit_lbfgs(
@@ -22,7 +62,7 @@ def fit_lbfgs(
     l2: float = 0.0,
     max_iter: int = 200,
     tol: float = 1e-5,
-) -> History:
+) -> LBFGSHistory:
     """Minimise C + l2/2 Σ w_ij² over all parameters of a network by L-BFGS [1]_, [2]_.
 
     It suits small data sets: no learning rate is needed, and each iteration takes all samples.
@@ -46,15 +86,17 @@ def fit_lbfgs(
 
     Returns
     -------
-    History
-        The measures `loss` and `seconds` of each iteration.
+    LBFGSHistory
+        The measures `loss` and `seconds` of each iteration; whether it converged, SciPy's message, and the number of
+        iterations as attributes.
 
     Raises
     ------
     TypeError, ValueError
         If an argument is of another type, shape or range. The network is then unchanged.
-    FloatingPointError
-        If the loss is not finite at the start. The network is then unchanged.
+    DivergenceError
+        If the loss is not finite at the start, or the parameters at the end. The network then has those of the last
+        iteration at which all was finite.
     ImportError
         If SciPy is not installed.
 
@@ -65,6 +107,9 @@ def fit_lbfgs(
     Notes
     -----
     The arithmetic is in float64 for any dtype of the network. The result is rounded at the end.
+
+    Ctrl-C ends it by KeyboardInterrupt. The network has the parameters of the last whole iteration, and the exception
+    has the iterations so far as its attribute `history`.
 
     Scikit-learn's ``MLPClassifier(solver="lbfgs", alpha=...)`` minimises the same function with l2 = alpha / n_samples.
     Its `tol` is 1e-4.
@@ -83,6 +128,8 @@ def fit_lbfgs(
     >>> history = fit_lbfgs(net, [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0])
     >>> net.predict([[0, 0], [0, 1], [1, 0], [1, 1]])
     array([0, 1, 1, 0])
+    >>> history.converged, history.n_iterations == len(history.loss)
+    (True, True)
     """
     try:
         from scipy.optimize import minimize
@@ -93,29 +140,64 @@ def fit_lbfgs(
     options["maxfun"] = 20 * max_iter  # maxiter comes first: an iteration takes little more than one evaluation
     work = network.copy(np.float64)
     data = work.canonical(X, Y, sample_weight)
-    history, start, loss = History(), perf_counter(), np.nan
+    run = _Run(work, data, l2, network.dtype)
+    first, _ = run.objective(work.parameters.copy())
+    if not np.isfinite(first):
+        raise DivergenceError(f"the loss is {first} at the start of L-BFGS; scale the inputs to about -1..1")
+    try:
+        found = minimize(
+            run.objective, work.parameters.copy(), jac=True, method="L-BFGS-B", callback=run.record, options=options
+        )
+    except KeyboardInterrupt as interrupt:
+        interrupt.history = history = run.history()  # type: ignore[attr-defined]
+        history.message = "interrupted"
+        raise
+    finally:
+        network.parameters[:] = run.reached[0]
+        network.multilabel = work.multilabel
+    if run.diverged or not np.isfinite(found.fun):
+        raise DivergenceError(f"L-BFGS came to numbers that are not finite in {network.dtype}; scale the inputs")
+    history = run.history()
+    message = found.message.decode() if isinstance(found.message, bytes) else str(found.message)
+    history.converged, history.message = bool(found.success), message
+    return history
 
-    def objective(parameters: FloatArray) -> tuple[float, FloatArray]:
-        nonlocal loss
+
+class _Run:
+    """The function to minimise, and the iterations so far."""
+
+    def __init__(self, work: BaseNetwork, data: Canonical, l2: float, dtype: np.dtype[Any]) -> None:
+        self._work, self._data, self._l2, self._dtype = work, data, l2, dtype
+        self.diverged = False
+        self._start, self._loss, self._n_evaluations = perf_counter(), np.nan, 0
+        #: Parameters, losses and seconds of the iterations, replaced as a whole so that Ctrl-C finds them in step.
+        self.reached: tuple[FloatArray, list[float], list[float]] = (work.parameters.copy(), [], [])
+
+    def objective(self, parameters: FloatArray) -> tuple[float, FloatArray]:
+        work = self._work
         work.parameters[:] = parameters
-        loss, gradient = work._backprop(*data)
+        self._loss, gradient = work._backprop(*self._data)
+        self._n_evaluations += 1
         penalty = 0.0
         for W, dW in zip(work.weights, layer_views(gradient, work.sizes)[0], strict=True):
-            penalty += 0.5 * l2 * float(np.vdot(W, W))
-            np.add(dW, l2 * W, out=dW)
-        return loss + penalty, gradient
+            penalty += 0.5 * self._l2 * float(np.vdot(W, W))
+            np.add(dW, self._l2 * W, out=dW)
+        return self._loss + penalty, gradient
 
-    def record(_: FloatArray) -> None:
-        # The last evaluation of a line search is the one at its end, so `loss` belongs to this iteration.
-        nonlocal start
+    def record(self, parameters: FloatArray) -> None:
+        # The last evaluation of a line search is the one at its end, so the loss belongs to this iteration.
+        with np.errstate(over="ignore"):
+            rounded = parameters.astype(self._dtype)
+        if not (np.isfinite(self._loss) and np.isfinite(rounded).all()):
+            self.diverged = True
+            return
         now = perf_counter()
-        history.append({"loss": loss, "seconds": now - start})
-        start = now
+        _, losses, seconds = self.reached
+        self.reached = rounded, [*losses, self._loss], [*seconds, now - self._start]
+        self._start = now
 
-    first, _ = objective(work.parameters.copy())
-    if not np.isfinite(first):
-        raise FloatingPointError(f"the loss is {first} at the start of L-BFGS; scale the inputs to about -1..1")
-    found = minimize(objective, work.parameters.copy(), jac=True, method="L-BFGS-B", callback=record, options=options)
-    network.parameters[:] = found.x
-    network.multilabel = work.multilabel
-    return history
+    def history(self) -> LBFGSHistory:
+        _, losses, seconds = self.reached
+        history = LBFGSHistory({"loss": losses, "seconds": seconds})
+        history.n_evaluations = self._n_evaluations
+        return history

@@ -1,14 +1,17 @@
 """L-BFGS finds minima that are known, in both implementations."""
 
+import pickle
 import sys
 
 import numpy as np
 import pytest
 from networks import make_data, make_network, make_samples
 
+import fastbp
 from fastbp.lbfgs import fit_lbfgs
 
-pytest.importorskip("scipy")
+scipy = pytest.importorskip("scipy")
+pytest.importorskip("scipy.optimize")
 
 
 @pytest.mark.parametrize("l2", [0.0, 0.3])
@@ -53,6 +56,76 @@ def test_max_iter_ends_it_and_bad_arguments_change_nothing(implementation):
     net.parameters[0] = before[0]
     assert np.array_equal(net.parameters, before)
     assert len(fit_lbfgs(net, X, Y, max_iter=3).loss) == 3
+
+
+def test_it_says_how_it_ended(implementation):
+    net, (X, Y) = make_network(implementation, [3, 6, 2]), make_samples()
+    short = fit_lbfgs(net, X, Y, l2=0.05, max_iter=3)
+    assert (short.converged, short.n_iterations) == (False, 3)
+    assert "ITERATIONS" in short.message
+    whole = fit_lbfgs(net, X, Y, l2=0.05, max_iter=500)
+    assert whole.converged
+    assert "CONVERGENCE" in whole.message
+    assert whole.n_evaluations >= whole.n_iterations == len(whole.loss) == len(whole["seconds"]) < 500
+    assert list(whole.history) == ["loss", "seconds"]
+    assert fit_lbfgs(net, X, Y, l2=0.05, tol=1e-3).n_iterations == 0
+    again = pickle.loads(pickle.dumps(whole))
+    assert (again == whole, again.message, again.converged) == (True, whole.message, True)
+    assert len((whole + short).loss) == len(whole.loss) + 3
+
+
+@pytest.mark.parametrize("after", [2, 9, 17])
+def test_ctrl_c_keeps_the_iterations_so_far(implementation, monkeypatch, after):
+    net, (X, Y) = make_network(implementation, [3, 6, 2], dtype=np.float32), make_samples()
+    before, calls, backprop = net.parameters.copy(), [], implementation.Network._backprop
+
+    def interrupted(*arguments):
+        calls.append(arguments)
+        if len(calls) == after:
+            raise KeyboardInterrupt
+        return backprop(*arguments)
+
+    monkeypatch.setattr(implementation.Network, "_backprop", interrupted)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        fit_lbfgs(net, X, Y, l2=0.05)
+    history = caught.value.history
+    assert (history.converged, history.message, history.n_evaluations) == (False, "interrupted", after - 1)
+    if after == 2:
+        assert np.array_equal(net.parameters, before)
+    else:
+        assert net.loss(X, Y) == pytest.approx(history.loss[-1], rel=1e-5)
+        assert history.n_iterations == len(history.seconds) > 0
+
+
+def test_numbers_that_are_not_finite_are_no_result(implementation, monkeypatch):
+    net, (X, Y) = make_network(implementation, [3, 6, 2]), make_samples()
+    calls, backprop = [], implementation.Network._backprop
+
+    def overflowing(*arguments):
+        calls.append(arguments)
+        loss, gradient = backprop(*arguments)
+        return (np.nan, gradient * np.nan) if len(calls) > 6 else (loss, gradient)
+
+    monkeypatch.setattr(implementation.Network, "_backprop", overflowing)
+    with pytest.raises(fastbp.DivergenceError, match="numbers that are not finite in float64"):
+        fit_lbfgs(net, X, Y, l2=0.05)
+    assert np.isfinite(net.parameters).all()
+
+
+def test_an_iteration_beyond_float32_is_no_result(implementation, monkeypatch):
+    net, (X, Y) = make_network(implementation, [3, 6, 2], dtype=np.float32), make_samples()
+
+    def minimize(objective, start, callback, **_):
+        objective(start)
+        callback(start + 1.0)
+        callback(start + 1e39)
+        return scipy.optimize.OptimizeResult(fun=1.0, success=True, message="")
+
+    monkeypatch.setattr(scipy.optimize, "minimize", minimize)
+    before = net.parameters.copy()
+    with pytest.raises(fastbp.DivergenceError, match="numbers that are not finite in float32"):
+        fit_lbfgs(net, X, Y)
+    assert np.array_equal(net.parameters, before + 1)
 
 
 def test_without_scipy_it_says_what_to_install(implementation, monkeypatch):
