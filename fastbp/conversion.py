@@ -201,6 +201,19 @@ def _label_advice(array: NDArray[Any], argument: str, n_classes: int) -> str:
 
 
 # ------------------------------------------------------------------ finite numbers in one layout
+def is_finite(flat: FloatArray) -> bool:
+    """Whether all numbers of an array (n,) are finite.
+
+    Examples
+    --------
+    >>> is_finite(np.array([1.0, 2.0])), is_finite(np.array([1.0, np.inf]))
+    (True, False)
+    """
+    # A finite sum, of squares or of all, settles it. An infinite one may also come from large finite values.
+    probe = np.vdot(flat, flat) if flat.size <= DOT_LIMIT else _sum(flat)
+    return math.isfinite(probe) or bool(np.isfinite(flat).all())
+
+
 def finite(array: NDArray[Any], dtype: np.dtype[Any], argument: str, given: Any = None) -> FloatArray:
     """Return `array` in canonical form, every value finite.
 
@@ -235,10 +248,7 @@ def finite(array: NDArray[Any], dtype: np.dtype[Any], argument: str, given: Any 
     if array.dtype != dtype or not (flags.c_contiguous and flags.aligned):
         with np.errstate(over="ignore"):
             result = np.require(array, dtype=dtype, requirements=["C", "A"])
-    flat = result.reshape(-1)
-    # A finite sum, of squares or of all, settles it. An infinite one may also come from large finite values.
-    probe = np.vdot(flat, flat) if flat.size <= DOT_LIMIT else _sum(flat)
-    if not (math.isfinite(probe) or np.isfinite(flat).all()):
+    if not is_finite(result.reshape(-1)):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(result))[0])
         if np.isnan(array[where]):
             raise missing(array, argument, where, given, "nan")

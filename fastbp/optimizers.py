@@ -231,7 +231,21 @@ OPTIMIZERS: dict[str, Optimizer] = {
 
 
 def how_to_change(name: str, value: Any, place: str) -> str:
-    """Return the statement by which a hyper-parameter of the optimizer at `place` is changed.
+    """Return the statement by which a hyper-parameter of an optimizer is changed.
+
+    Parameters
+    ----------
+    name : str
+        Hyper-parameter.
+    value : object
+        Its new value.
+    place : str
+        Expression that the optimizer is assigned to.
+
+    Returns
+    -------
+    str
+        Assignment, in backquotes.
 
     Examples
     --------

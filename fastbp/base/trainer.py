@@ -18,6 +18,7 @@ from fastbp.base.trainer_state import TrainerState
 from fastbp.base.validation import Validation
 from fastbp.canonical import FloatArray
 from fastbp.checks import check_count
+from fastbp.conversion import is_finite
 from fastbp.events import checked, ends_training, load_states, methods
 from fastbp.exceptions import DivergenceError
 from fastbp.history import History
@@ -210,6 +211,8 @@ class BaseTrainer(TrainerState):
         """Train for an epoch, measure, tell the callbacks; whether one of them ends training."""
         start, title = perf_counter(), f"epoch {epoch}/{epochs}"
         logs = within(self._opened(), lambda session: self._train(chunks(session), title, bar))
+        if not is_finite(self.network._parameters):  # no loss has been taken since the last update
+            raise self._diverged("not a number after the last update", title)
         if validation is not None:
             logs |= validation.measure()
         logs["seconds"] = perf_counter() - start
@@ -246,7 +249,7 @@ class BaseTrainer(TrainerState):
     def _logs(self, loss: float, correct: int, n_samples: int) -> dict[str, float]:
         return {"loss": loss, "accuracy": correct / n_samples} if self.network.classifies else {"loss": loss}
 
-    def _diverged(self, loss: float, when: str) -> DivergenceError:
+    def _diverged(self, loss: float | str, when: str) -> DivergenceError:
         learning_rate = self.optimizer.rate(max(self.steps - 1, 0))
         return DivergenceError(
             f"the loss is {loss} in {when} at learning_rate {learning_rate:g}; "

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from networks import make_data, make_labels, make_network, make_samples, make_trainer, relative_error
 
+from fastbp import DivergenceError
 from fastbp.optimizers import OPTIMIZERS, SGD
 
 
@@ -27,6 +28,9 @@ class Spy:
     def __exit__(self, *error):
         self.session.__exit__(*error)
         self.calls.append("exit")
+
+    def leave(self):
+        self.session.leave()
 
     def states(self):
         return self.session.states()
@@ -366,3 +370,12 @@ def test_repr_of_a_trainer_names_its_network_and_arguments(implementation):
     shown = repr(make_trainer(implementation, batch_size=8))
     assert shown.startswith("Trainer(Network([3, 5, 2], activation='tanh'")
     assert "optimizer=SGD(learning_rate=0.1, momentum=0.0, nesterov=False, weight_decay=0.0), batch_size=8" in shown
+
+
+def test_parameters_that_overflow_in_the_last_update_are_an_error(implementation):
+    net = implementation.Network([2, 1], output="identity", loss="quadratic", rng=0)
+    trainer = implementation.Trainer(net, SGD(1e38), batch_size=4, rng=0)
+    X, Y = np.full((4, 2), 1e3, np.float32), np.full((4, 1), -1e3, np.float32)
+    with pytest.raises(DivergenceError, match="loss is not a number after the last update in epoch 1/1"):
+        trainer.fit(X, Y)
+    assert trainer.steps == 1
