@@ -18,6 +18,7 @@ softplus      ln(1 + exp(z))                        (0, ∞)      [10]_
 softsign      z / (1 + |z|)                         (−1, 1)     [11]_, [12]_
 hard_sigmoid  z/6 + ½, limited to [0, 1]            [0, 1]      [13]_, [14]_
 mish          z tanh(softplus(z))                   [−0.31, ∞)  [15]_
+exp           exp(z)                                (0, ∞)      [17]_
 softmax       exp(z_i) / Σ_k exp(z_k), output only  (0, 1)      [16]_
 ============  ====================================  ==========  =============
 
@@ -58,6 +59,7 @@ References
 .. [15] D. Misra, "Mish: a self regularized non-monotonic activation function", 2019. arXiv:1908.08681
 .. [16] J. S. Bridle, "Probabilistic interpretation of feedforward classification network outputs, with relationships to
    statistical pattern recognition", Neurocomputing, Springer, 1990. doi:10.1007/978-3-642-76153-9_28
+.. [17] P. McCullagh and J. A. Nelder, "Generalized Linear Models", 2nd edition, Chapman and Hall, 1989, chapter 6.
 """
 from __future__ import annotations
 
@@ -261,6 +263,16 @@ def mish_derivative(z: Any, a: Any) -> Any:  # noqa: ARG001
     return t + z * (1.0 - t * t) * sigmoid(z)
 
 
+def exp(z: Any) -> Any:
+    """σ(z) = exp(z), the inverse of the logarithmic link (McCullagh and Nelder, 1989)."""
+    return np.exp(z)
+
+
+def exp_derivative(z: Any, a: Any) -> Any:  # noqa: ARG001
+    """σ'(z) = exp(z) = a."""
+    return a
+
+
 def softmax(z: Any) -> Any:
     """Compute a_i = exp(z_i) / Σ_k exp(z_k) along the last axis (Bridle, 1990).
 
@@ -300,6 +312,7 @@ ACTIVATIONS: dict[str, Activation] = {spec.name: spec for spec in (
     Activation("softsign", softsign, softsign_derivative),
     Activation("hard_sigmoid", hard_sigmoid, hard_sigmoid_derivative),
     Activation("mish", mish, mish_derivative, init="he"),
+    Activation("exp", exp, exp_derivative),
 )}
 
 # Only for the output layer: softmax couples the neurons of a layer, so it has no elementwise derivative.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastbp.base.network import BaseNetwork, Canonical, layer_views
+from fastbp.base.network import BaseNetwork, layer_views
 from fastbp.canonical import FloatArray
 from fastbp.checks import check_count, check_number
 from fastbp.exceptions import DivergenceError
@@ -131,30 +131,23 @@ def fit_lbfgs(
     >>> history.converged, history.n_iterations == len(history.loss)
     (True, True)
     """
-    try:
-        from scipy.optimize import minimize
-    except ImportError as error:
-        raise ImportError("fit_lbfgs needs SciPy: pip install scipy (or fastbp[scipy])") from error
     l2 = check_number("l2", l2, 0.0)
     options = {"maxiter": check_count("max_iter", max_iter), "gtol": check_number("tol", tol, 0.0), "ftol": 0.0}
     options["maxfun"] = 20 * max_iter  # maxiter comes first: an iteration takes little more than one evaluation
-    work = network.copy(np.float64)
-    data = work.canonical(X, Y, sample_weight)
-    run = _Run(work, data, l2, network.dtype)
-    first, _ = run.objective(work.parameters.copy())
+    objective = Objective(network, (X, Y, sample_weight), l2)
+    run = _Run(objective, network.dtype)
+    first, _ = objective(objective.network.parameters.copy())
     if not np.isfinite(first):
         raise DivergenceError(f"the loss is {first} at the start of L-BFGS; scale the inputs to about -1..1")
     try:
-        found = minimize(
-            run.objective, work.parameters.copy(), jac=True, method="L-BFGS-B", callback=run.record, options=options
-        )
+        found = minimize(objective, options, run.record)
     except KeyboardInterrupt as interrupt:
         interrupt.history = history = run.history()  # type: ignore[attr-defined]
         history.message = "interrupted"
         raise
     finally:
         network.parameters[:] = run.reached[0]
-        network.multilabel = work.multilabel
+        network.multilabel = objective.network.multilabel
     if run.diverged or not np.isfinite(found.fun):
         raise DivergenceError(f"L-BFGS came to numbers that are not finite in {network.dtype}; scale the inputs")
     history = run.history()
@@ -163,41 +156,135 @@ def fit_lbfgs(
     return history
 
 
-class _Run:
-    """The function to minimise, and the iterations so far."""
+class Objective:
+    """C + l2/2 Σ w_ij² and its gradient as functions of all parameters, in float64.
 
-    def __init__(self, work: BaseNetwork, data: Canonical, l2: float, dtype: np.dtype[Any]) -> None:
-        self._work, self._data, self._l2, self._dtype = work, data, l2, dtype
-        self.diverged = False
-        self._start, self._loss, self._n_evaluations = perf_counter(), np.nan, 0
-        #: Parameters, losses and seconds of the iterations, replaced as a whole so that Ctrl-C finds them in step.
-        self.reached: tuple[FloatArray, list[float], list[float]] = (work.parameters.copy(), [], [])
+    Parameters
+    ----------
+    network : BaseNetwork
+        Network whose copy computes.
+    data : tuple
+        X, Y and sample weights, as its `canonical` takes them.
+    l2 : float
+        Penalty of the weights.
 
-    def objective(self, parameters: FloatArray) -> tuple[float, FloatArray]:
-        work = self._work
-        work.parameters[:] = parameters
-        self._loss, gradient = work._backprop(*self._data)
-        self._n_evaluations += 1
-        penalty = 0.0
-        for W, dW in zip(work.weights, layer_views(gradient, work.sizes)[0], strict=True):
-            penalty += 0.5 * self._l2 * float(np.vdot(W, W))
+    Attributes
+    ----------
+    network : BaseNetwork
+        The copy, whose parameters are those of the last call.
+    loss : float
+        C of the last call, without the penalty.
+    n_evaluations : int
+        Calls so far.
+
+    Examples
+    --------
+    >>> from fastbp.reference import Network
+    >>> net = Network([1, 1], output="identity", loss="quadratic", init="zeros")
+    >>> value, gradient = Objective(net, ([[0.0], [1.0]], [[1.0], [3.0]], None), l2=0.1)(np.array([0.0, 1.0]))
+    >>> value, gradient
+    (1.0, array([-1., -1.]))
+    """
+
+    def __init__(self, network: BaseNetwork, data: tuple[Any, Any, Any], l2: float) -> None:
+        self.network, self.loss, self.n_evaluations, self._l2 = network.copy(np.float64), np.nan, 0, l2
+        self._data = self.network.canonical(*data)
+
+    def __call__(self, parameters: FloatArray) -> tuple[float, FloatArray]:
+        """Return the value and the gradient at `parameters`."""
+        network = self.network
+        network.parameters[:] = parameters
+        self.loss, gradient = network._backprop(*self._data)
+        self.n_evaluations += 1
+        for W, dW in zip(network.weights, layer_views(gradient, network.sizes)[0], strict=True):
             np.add(dW, self._l2 * W, out=dW)
-        return self._loss + penalty, gradient
+        return self.loss + self.penalty(), gradient
+
+    def penalty(self) -> float:
+        """Return the penalty of the last call.
+
+        Returns
+        -------
+        float
+            Penalty l2/2 Σ w_ij².
+
+        Examples
+        --------
+        >>> from fastbp.reference import Network
+        >>> net = Network([1, 1], output="identity", loss="quadratic", init="zeros")
+        >>> objective = Objective(net, ([[0.0], [1.0]], [[1.0], [3.0]], None), l2=0.1)
+        >>> value, gradient = objective(np.array([2.0, 0.0]))
+        >>> objective.penalty()
+        0.2
+        """
+        return sum(0.5 * self._l2 * float(np.vdot(W, W)) for W in self.network.weights)
+
+
+def minimize(
+    objective: Objective, options: dict[str, Any], callback: Callable[[FloatArray], None] | None = None
+) -> Any:
+    """Minimise an objective from its network's parameters, which are at the minimum afterwards.
+
+    Parameters
+    ----------
+    objective : Objective
+        What is minimised.
+    options : dict
+        Options of SciPy's L-BFGS-B.
+    callback : callable, optional
+        Function of the parameters after each iteration.
+
+    Returns
+    -------
+    scipy.optimize.OptimizeResult
+        What SciPy found.
+
+    Raises
+    ------
+    ImportError
+        If SciPy is not installed.
+
+    Examples
+    --------
+    >>> from fastbp.reference import Network
+    >>> net = Network([1, 1], output="identity", loss="quadratic", init="zeros")
+    >>> objective = Objective(net, ([[0.0], [1.0]], [[1.0], [3.0]], None), l2=0.0)
+    >>> found = minimize(objective, {"maxiter": 100})
+    >>> objective.network.parameters.round(3)
+    array([2., 1.])
+    """
+    try:
+        from scipy.optimize import minimize as scipy_minimize
+    except ImportError as error:
+        raise ImportError("fit_lbfgs needs SciPy: pip install scipy (or fastbp[scipy])") from error
+    start = objective.network.parameters.copy()
+    found = scipy_minimize(objective, start, jac=True, method="L-BFGS-B", callback=callback, options=options)
+    objective.network.parameters[:] = found.x
+    return found
+
+
+class _Run:
+    """The iterations so far."""
+
+    def __init__(self, objective: Objective, dtype: np.dtype[Any]) -> None:
+        self._objective, self._dtype, self._start, self.diverged = objective, dtype, perf_counter(), False
+        #: Parameters, losses and seconds of the iterations, replaced as a whole so that Ctrl-C finds them in step.
+        self.reached: tuple[FloatArray, list[float], list[float]] = (objective.network.parameters.copy(), [], [])
 
     def record(self, parameters: FloatArray) -> None:
         # The last evaluation of a line search is the one at its end, so the loss belongs to this iteration.
         with np.errstate(over="ignore"):
             rounded = parameters.astype(self._dtype)
-        if not (np.isfinite(self._loss) and np.isfinite(rounded).all()):
+        if not (np.isfinite(self._objective.loss) and np.isfinite(rounded).all()):
             self.diverged = True
             return
         now = perf_counter()
         _, losses, seconds = self.reached
-        self.reached = rounded, [*losses, self._loss], [*seconds, now - self._start]
+        self.reached = rounded, [*losses, self._objective.loss], [*seconds, now - self._start]
         self._start = now
 
     def history(self) -> LBFGSHistory:
         _, losses, seconds = self.reached
         history = LBFGSHistory({"loss": losses, "seconds": seconds})
-        history.n_evaluations = self._n_evaluations
+        history.n_evaluations = self._objective.n_evaluations
         return history

@@ -318,6 +318,16 @@ def poisson_derivative(a: Any, y: Any) -> Any:
     return 1.0 - y / np.maximum(a, TINY)
 
 
+def exp_poisson(z: Any, y: Any) -> Any:
+    """c = exp(z) − y z, the Poisson cost of a = exp(z)."""
+    return np.exp(z) - y * z
+
+
+def exp_poisson_delta(z: Any, y: Any) -> Any:
+    """δ = a − y with a = exp(z)."""
+    return np.exp(z) - y
+
+
 def hinge(a: Any, y: Any) -> Any:
     """c = max(0, 1 − t a), t = 1 for y > ½, else −1 (Rosasco et al., 2004). Targets are 0 and 1, or −1 and 1."""
     return np.maximum(1.0 - np.sign(y - 0.5) * a, 0.0)
@@ -337,8 +347,8 @@ LOSSES: dict[str, Loss] = {spec.name: spec for spec in (
         targets=Domain(0.0, 1.0), outputs=Domain(0.0, 1.0), suits=("sigmoid", "softmax")),
     Loss("absolute", absolute, absolute_derivative),
     Loss("huber", huber, huber_derivative),
-    Loss("poisson", poisson, poisson_derivative,
-         targets=Domain(low=0.0), outputs=Domain(low=0.0), suits=("softplus", "relu")),
+    Loss("poisson", poisson, poisson_derivative, logits={"exp": LogitsForm(exp_poisson, exp_poisson_delta)},
+         targets=Domain(low=0.0), outputs=Domain(low=0.0), suits=("exp", "softplus", "relu")),
     Loss("hinge", hinge, hinge_derivative, labels=True,
          targets=Domain(sets=((0.0, 1.0), (-1.0, 1.0))), suits=("identity",)),
 )}

@@ -47,6 +47,9 @@ class Adam(_Moments):
         Decay λ, 0 or more. The rule adds λ w to g.
     amsgrad : bool
         Whether to divide by the largest ν so far in place of ν [2]_.
+    eps_first : bool
+        Whether ε is added to √ν before the correction, η √(1 − β₂ᵗ) / (1 − β₁ᵗ) μ / (√ν + ε), as in Keras and
+        scikit-learn.
 
     Raises
     ------
@@ -59,8 +62,8 @@ class Adam(_Moments):
 
     Notes
     -----
-    The rule and its defaults are those of PyTorch. Keras adds its ε = 1e-7 to the root before the correction, √ν + ε.
-    Its ``weight_decay`` is that of `AdamW`.
+    The rule and its defaults are those of PyTorch. Keras has `eps_first`, its ε is 1e-7, and its ``weight_decay`` is
+    that of `AdamW`.
 
     Reddi et al. have no corrections for the start. With `amsgrad` the largest ν is divided by 1 − β₂ᵗ, as in PyTorch.
 
@@ -80,16 +83,18 @@ class Adam(_Moments):
     _: KW_ONLY
     weight_decay: float = 0.0
     amsgrad: bool = False
+    eps_first: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        keep(self, amsgrad=check_truth("amsgrad", self.amsgrad))
+        keep(self, amsgrad=check_truth("amsgrad", self.amsgrad), eps_first=check_truth("eps_first", self.eps_first))
 
     def formula(self) -> Rule:  # noqa: D102
         return rules.amsgrad if self.amsgrad else rules.adam
 
     def hyper(self, step: int) -> tuple[float, ...]:  # noqa: D102
-        return self._corrected(step, self.rate(step), self.weight_decay)
+        rate, share1, share2, c, eps, decay = self._corrected(step, self.rate(step), self.weight_decay)
+        return rate, share1, share2, c, eps * c if self.eps_first else eps, decay
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ class Network(BaseNetwork):
         rows = in_order(X.shape[0])
 
         def gradient(session: Session) -> tuple[float, FloatArray]:
-            loss_sum, _, n = session.run((X, Y, weight), rows, len(rows))
-            return loss_sum / n, session.gradient()
+            result = session.run((X, Y, weight), rows, len(rows))
+            return result.loss_sum / result.n_samples, session.gradient()
 
         return within(self._session, gradient)

@@ -289,6 +289,6 @@ def get_optimizer(spec: str | Optimizer, argument: str = "optimizer") -> Optimiz
     Examples
     --------
     >>> get_optimizer("adam")
-    Adam(learning_rate=0.001, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.0, amsgrad=False)
+    Adam(learning_rate=0.001, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.0, amsgrad=False, eps_first=False)
     """
     return choose(argument, spec, OPTIMIZERS, Optimizer)

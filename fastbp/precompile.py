@@ -69,7 +69,7 @@ def _formulas(dtype: np.dtype[np.floating]) -> None:
         Network([1, 1], output=name, loss="quadratic", dtype=dtype).forward(X)
     wide = 2 * lanes_of(dtype)
     for loss in LOSSES:
-        for output in ("identity", "sigmoid", "tanh", SOFTMAX.name):
+        for output in sorted({"identity", "sigmoid", "tanh", SOFTMAX.name, *LOSSES[loss].logits}):
             network = Network([1, wide], output=output, loss=loss, dtype=dtype)
             network.backprop(X, np.full((len(X), wide), 1.0 / wide))
     for optimizer in OPTIMIZERS:

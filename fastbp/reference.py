@@ -19,7 +19,7 @@ from fastbp.base.session import ChunkResult
 from fastbp.base.trainer import BaseTrainer
 from fastbp.canonical import FloatArray
 from fastbp.optimizers import Optimizer
-from fastbp.regularization import GRADIENT_RULES, Regularization
+from fastbp.regularization import GRADIENT_RULES, PENALTIES, Regularization
 from fastbp.symbolic.derive import activation_derivative, loss_derivative
 
 # 0 or 1/(1 − p) for the neurons of a hidden layer l and the samples of a minibatch, (m, n_l).
@@ -227,7 +227,7 @@ class _Session:
         steps: NDArray[np.int64],
     ) -> None:
         self._network, self._optimizer, self._rules, self._steps = network, optimizer, regularization, steps
-        self._states = tuple(state.copy() for state in states)
+        self._states, self._scale = tuple(state.copy() for state in states), 1.0  # the scale of the penalties
         self._gradient = np.empty_like(network._parameters)
         self._dW, self._db = layer_views(self._gradient, network.sizes)
 
@@ -250,15 +250,19 @@ class _Session:
         batch_size: int,
         *,
         last: bool = True,  # noqa: ARG002 - the network's parameters are always current
+        penalty_scale: float | None = None,
     ) -> ChunkResult:
-        loss_sum, correct, done, end = 0.0, 0, 0, perf_counter() + _CHUNK_SECONDS
+        loss_sum, correct, done, penalties, end = 0.0, 0, 0, 0.0, perf_counter() + _CHUNK_SECONDS
+        self._scale = 1.0 if penalty_scale is None else penalty_scale
         while done < len(rows):
             part = rows[done : done + batch_size]
+            if penalty_scale is not None:
+                penalties += len(part) * penalty_scale * self._rules.penalty(self._network.weights)
             part_loss, part_correct = self._minibatch(data, part)
             loss_sum, correct, done = loss_sum + part_loss, correct + part_correct, done + len(part)
             if not math.isfinite(part_loss) or perf_counter() > end:
                 break
-        return ChunkResult(loss_sum, correct, done)
+        return ChunkResult(loss_sum, correct, done, penalties)
 
     @np.errstate(all="ignore")
     def _minibatch(self, data: Canonical, rows: NDArray[np.int64]) -> tuple[float, int]:
@@ -296,7 +300,8 @@ class _Session:
         """Apply the gradient rules, to weights and to biases, then clip by the norm of all."""
         rules, network, g = self._rules, self._network, self._gradient
         for biases, parts, parameters in ((False, self._dW, network.weights), (True, self._db, network.biases)):
-            for name, number in rules.gradient_rules(biases=biases).items():
+            for name, c in rules.gradient_rules(biases=biases).items():
+                number = c * self._scale if name in PENALTIES else c
                 for part, parameter in zip(parts, parameters, strict=True):
                     part[:] = GRADIENT_RULES[name].formula(part, parameter, number)
         if rules.clip_norm is not None:

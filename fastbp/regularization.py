@@ -7,16 +7,19 @@ those of `fastbp.update_rules`. The others need more than one number and are par
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
 from fastbp.checks import check_count, check_number
+from fastbp.conversion import FloatArray
 
 __all__ = ["GRADIENT_RULES", "GradientRule", "Regularization"]
 
+# Rules whose numbers multiply a penalty of the weights.
+PENALTIES = ("l2", "l1")
 _LIMITS = ("max_norm", "clip_value", "clip_norm")
 _SHARES = ("dropout", "label_smoothing")
 
@@ -176,6 +179,28 @@ class Regularization:
         active = self.active
         rows = GRADIENT_RULES.items()
         return {name: active[name] for name, rule in rows if name in active and (rule.biases or not biases)}
+
+    def penalty(self, weights: Sequence[FloatArray]) -> float:
+        """Return λ₁ Σ |w_ij| + λ₂/2 Σ w_ij².
+
+        Parameters
+        ----------
+        weights : sequence of ndarray
+            Weights of all layers.
+
+        Returns
+        -------
+        float
+            Penalty, summed in float64.
+
+        Examples
+        --------
+        >>> Regularization(l1=1.0, l2=0.5).penalty([np.array([[1.0, -2.0]])])
+        4.25
+        """
+        absolute = sum(float(np.sum(np.abs(W), dtype=np.float64)) for W in weights)
+        square = sum(float(np.sum(W * W, dtype=np.float64)) for W in weights)
+        return self.l1 * absolute + 0.5 * self.l2 * square
 
     def __repr__(self) -> str:
         return f"Regularization({', '.join(f'{name}={value!r}' for name, value in self.active.items())})"

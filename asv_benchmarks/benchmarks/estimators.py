@@ -1,14 +1,16 @@
-"""scikit-learn's MLPClassifier and fastbp on equal work: networks, minibatches, epochs and optimizer are the same."""
+"""scikit-learn's multilayer perceptrons and fastbp on equal work: by its trainer, and by the estimators of both."""
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from functools import cache
 from typing import Any
 
+import numpy as np
 from cases import Case
 
-from .common import SHAPES, THREADS, Compiled, speedup, trainable
+from .common import SHAPES, THREADS, Compiled, skip, speedup, trainable
 
 EPOCHS = 5
 BY_LABELS = ["8-64-64-4", "784-256-10"]  # the estimator takes its classes from the labels: all must occur in the data
@@ -61,3 +63,73 @@ class Speedup(Compiled):
         return speedup("sklearn", SHAPES[shape], "float32", THREADS[threads])
 
     track_speedup.unit = "times"
+
+
+# ------------------------------------------------------------------ the estimators, as users call them
+IMPORTS = {"fastbp": "fastbp.estimators", "scikit-learn": "sklearn.neural_network"}
+# Name: (class, parameters).
+FITS = {
+    "digits": ("MLPClassifier", {"max_iter": 20}),
+    "5000x784": ("MLPClassifier", {"max_iter": 20}),
+    "5000x784-weights": ("MLPClassifier", {"max_iter": 20}),
+    "diabetes-lbfgs": ("MLPRegressor", {"solver": "lbfgs", "max_iter": 100, "hidden_layer_sizes": (32, 16)}),
+}
+
+
+@cache
+def data(name: str) -> tuple[Any, Any, dict[str, Any]]:
+    """X, y and what else a fit is given."""
+    from sklearn import datasets
+
+    if name.startswith("diabetes"):
+        X, y = datasets.load_diabetes(return_X_y=True)
+        return X / X.std(axis=0), (y - y.mean()) / y.std(), {}
+    if name == "digits":
+        X, y = datasets.load_digits(return_X_y=True)
+        return X / 16, y, {}
+    rng = np.random.default_rng(0)
+    X, y = rng.random((5000, 784), np.float32), rng.integers(0, 10, 5000)
+    return X, y, {"sample_weight": rng.random(5000)} if name.endswith("weights") else {}
+
+
+def estimator(library: str, name: str) -> Any:
+    kind, parameters = FITS[name]
+    try:
+        module = importlib.import_module(IMPORTS[library])
+    except ModuleNotFoundError:
+        skip("no estimators yet")
+    return getattr(module, kind)(random_state=0, tol=0.0, n_iter_no_change=1000, **parameters)
+
+
+@cache
+def fitted(library: str, name: str) -> Any:
+    return fit(library, name)
+
+
+def fit(library: str, name: str) -> Any:
+    X, y, others = data(name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the number of epochs is fixed
+        return estimator(library, name).fit(X, y, **others)
+
+
+class Estimator(Compiled):
+    warmup_time = 0.5
+    params = (list(IMPORTS), list(FITS))
+    param_names = ("library", "data")
+
+    def time_fit(self, library, name):
+        fit(library, name)
+
+
+class Predict(Compiled):
+    params = (list(IMPORTS), [1, 100_000])
+    param_names = ("library", "rows")
+
+    def time_predict(self, library, rows):
+        fitted(library, "5000x784").predict(many(rows))
+
+
+@cache
+def many(rows: int) -> Any:
+    return np.resize(data("5000x784")[0], (rows, 784))

@@ -33,6 +33,15 @@ class Import:
     def timeraw_fastbp(self):
         return "import fastbp"
 
+    def timeraw_trainer(self):
+        return "from fastbp import Network, Trainer"
+
+    def timeraw_estimators(self):
+        return "from fastbp.estimators import MLPClassifier, MLPRegressor"
+
+    def timeraw_sklearn(self):
+        return "from sklearn.neural_network import MLPClassifier, MLPRegressor"
+
     def timeraw_numba(self):
         return "import numba"
 

@@ -21,6 +21,8 @@ class ChunkResult(NamedTuple):
     correct: int
     #: Samples that were trained on.
     n_samples: int
+    #: Σ_s of the penalties, each before the update, too; 0 unless they were scaled.
+    penalty_sum: float = 0.0
 
 
 class Session(Protocol):
@@ -37,7 +39,15 @@ class Session(Protocol):
     def leave(self) -> None:
         """Do what is left of the exit: nothing after a whole one."""
 
-    def run(self, data: Canonical, rows: NDArray[np.int64], batch_size: int, *, last: bool = True) -> ChunkResult:
+    def run(
+        self,
+        data: Canonical,
+        rows: NDArray[np.int64],
+        batch_size: int,
+        *,
+        last: bool = True,
+        penalty_scale: float | None = None,
+    ) -> ChunkResult:
         """Train on the first minibatches of `rows`, for about a tenth of a second.
 
         It ends after a minibatch whose loss is not finite, for which no update is made.
@@ -52,6 +62,8 @@ class Session(Protocol):
             Samples of a minibatch; the last one may be smaller.
         last : bool
             Whether nothing else is trained on before the exit, so that the parameters may be made current at once.
+        penalty_scale : float, optional
+            Factor of l1 and l2 for these minibatches, whose penalties are then measured.
         """
 
     def states(self) -> tuple[FloatArray, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -24,13 +25,48 @@ def in_order(n: int) -> NDArray[np.int64]:
     return rows
 
 
+class Source(ABC):
+    """Samples with an order and penalties of their own, which a fit takes in the place of X and Y.
+
+    Attributes
+    ----------
+    n_samples : int
+        Samples of an epoch.
+    """
+
+    n_samples: int
+
+    @abstractmethod
+    def chunks(self, session: Session, batch_size: int) -> Iterator[ChunkResult]:
+        """Train a session for an epoch.
+
+        Parameters
+        ----------
+        session : Session
+            What trains.
+        batch_size : int
+            Samples of a minibatch, as the trainer has it.
+
+        Yields
+        ------
+        ChunkResult
+            What was measured; between two of them Ctrl-C is answered.
+        """
+
+
 def array_chunks(
-    session: Session, data: Canonical, order: NDArray[np.int64], batch_size: int
+    session: Session,
+    data: Canonical,
+    order: NDArray[np.int64],
+    batch_size: int,
+    *,
+    last: bool = True,
+    penalty_scale: float | None = None,
 ) -> Iterator[ChunkResult]:
-    """Train on all rows of `data` in an order; between two chunks Ctrl-C is answered."""
+    """Train on all rows of `data` in an order; between two chunks Ctrl-C is answered. The rest is as in `Session`."""
     done = 0
     while done < len(order):
-        result = session.run(data, order[done:], batch_size)
+        result = session.run(data, order[done:], batch_size, last=last, penalty_scale=penalty_scale)
         done += result.n_samples
         yield result
 

@@ -13,7 +13,7 @@ from fastbp.base.classes import ClassWeights, class_weights, weigh_classes
 from fastbp.base.dead import warn_of_dead_layers
 from fastbp.base.progress import Progress
 from fastbp.base.session import ChunkResult, Session, within
-from fastbp.base.sources import Batches, array_chunks, batch_chunks, in_order
+from fastbp.base.sources import Batches, Source, array_chunks, batch_chunks, in_order
 from fastbp.base.trainer_state import TrainerState
 from fastbp.base.validation import Validation
 from fastbp.canonical import FloatArray
@@ -182,6 +182,8 @@ class BaseTrainer(TrainerState):
         self, X: Any, Y: ArrayLike | None, epochs: int, sample_weight: ArrayLike | None, by_class: ClassWeights
     ) -> tuple[Callable[[Session], Iterator[ChunkResult]], int | None, Callable[[], FloatArray | None]]:
         """Return what trains a session for an epoch, of how many samples, where that is known, and some inputs."""
+        if isinstance(X, Source):
+            return lambda session: X.chunks(session, self.batch_size), X.n_samples, lambda: None
         if Y is None:
             if sample_weight is not None:
                 raise ValueError("sample_weight is for arrays; batches bring their own: (X, Y, sample_weight)")
@@ -227,16 +229,18 @@ class BaseTrainer(TrainerState):
 
     def _train(self, chunks: Iterator[ChunkResult], title: str, bar: Progress) -> dict[str, float]:
         """Go through the chunks of an epoch; what they measured."""
-        loss_sum, correct, done = 0.0, 0, 0
+        loss_sum, penalty_sum, correct, done = 0.0, 0.0, 0, 0
         for chunk in chunks:
             loss_sum, correct, done = loss_sum + chunk.loss_sum, correct + chunk.correct, done + chunk.n_samples
+            penalty_sum += chunk.penalty_sum
             if not math.isfinite(loss_sum):
                 raise self._diverged(loss_sum, title)
             if bar.shown:
                 logs = self._logs(loss_sum / done, correct, done)
                 text = ", ".join(f"{name} {value:.4f}" for name, value in logs.items())
                 bar.update(chunk.n_samples, f"{title}, {text}")
-        return self._logs(loss_sum / done, correct, done)
+        logs = self._logs(loss_sum / done, correct, done)
+        return logs | {"penalty": penalty_sum / done} if penalty_sum else logs
 
     def _validation(self, validation_data: Any, metrics: Iterable[Any], epochs: int) -> Validation | None:
         """What measures the validation data."""

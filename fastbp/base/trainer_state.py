@@ -200,6 +200,7 @@ class TrainerState(ABC):
     def __setstate__(self, state: dict[str, Any]) -> None:
         states = state["_states"]
         vars(self).update(state, _states=states if states is None else tuple(np.array(each) for each in states))
+        self._steps = np.array(self._steps)  # of a file that cannot be written, as the network's parameters
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the trainer and its network to a file in safetensors layout.

@@ -26,7 +26,7 @@ from fastbp.kernels.gradient import OPTIMIZER, SGD, STORE
 from fastbp.kernels.runtime.threads import ThreadTuner, available, on_numba_threads
 from fastbp.kernels.tiles.packing import pack_parameters, unpack_parameters
 from fastbp.optimizers import Optimizer
-from fastbp.regularization import Regularization
+from fastbp.regularization import PENALTIES, Regularization
 
 # Rows of X a multiple of this many bytes apart map a column of a minibatch to few cache sets: X is copied, padded.
 _BAD_STRIDE = 1024
@@ -75,7 +75,9 @@ class Session:
         self._row_length = 0
         self._constant = optimizer is None or optimizer.is_constant
         self._steady = np.zeros((0, 1), network.dtype)
-        self._steps, self._result = steps, np.zeros(3)
+        self._steps, self._result = steps, np.zeros(4)
+        self._rules: Regularization = regularization
+        self._penalty_scale: float | None = None
         self._norm_rules = regularization.clip_norm is not None or regularization.max_norm is not None
         self._state = aligned(max(1, len(states)) * self._plan.n_panels, network.dtype)
         self._states = self._state.reshape(-1, self._plan.n_panels)[: len(states)]
@@ -98,6 +100,7 @@ class Session:
         stores = optimizer is None or rules.clip_norm is not None
         in_registers = optimizer is not None and optimizer.is_plain_sgd and not (stores or weight_rules)
         self._epilogue = STORE if stores else SGD if in_registers else OPTIMIZER
+        self._weight_rules = weight_rules
         workspace.point(
             weight_numbers=np.array([*weight_rules.values()], dtype),
             bias_numbers=np.array([*bias_rules.values()], dtype),
@@ -138,9 +141,19 @@ class Session:
                 self._bound.unlock()
 
     # ------------------------------------------------------------------ training
-    def run(self, data: Canonical, rows: NDArray[np.int64], batch_size: int, *, last: bool = True) -> ChunkResult:
+    def run(
+        self,
+        data: Canonical,
+        rows: NDArray[np.int64],
+        batch_size: int,
+        *,
+        last: bool = True,
+        penalty_scale: float | None = None,
+    ) -> ChunkResult:
         """Train on the first minibatches of `rows`; see `fastbp.base.session.Session`."""
         batch_size = min(batch_size, len(rows))
+        if penalty_scale != self._penalty_scale:
+            self._penalize(penalty_scale)
         tuner = self._reserve(batch_size)
         if data is not self._data:
             self._take(data, batch_size)
@@ -171,8 +184,16 @@ class Session:
         return self._measured()
 
     def _measured(self) -> ChunkResult:
-        loss_sum, correct, n_samples = self._result.tolist()
-        return ChunkResult(loss_sum, int(correct), int(n_samples))
+        loss_sum, correct, n_samples, penalty_sum = self._result.tolist()
+        return ChunkResult(loss_sum, int(correct), int(n_samples), penalty_sum)
+
+    def _penalize(self, scale: float | None) -> None:
+        """Multiply the penalties of the next steps by a number, and measure them; None: as they are, unmeasured."""
+        self._penalty_scale, factor, rules = scale, 1.0 if scale is None else scale, self._rules
+        numbers = [x * factor if name in PENALTIES else x for name, x in self._weight_rules.items()]
+        self._workspace.array("weight_numbers")[:] = numbers
+        measured = 0.0 if scale is None else scale
+        self._workspace.put(l1=rules.l1 * measured, l2=rules.l2 * measured)
 
     def _train(
         self, rows: NDArray[np.int64], batch_size: int, hyper: FloatArray, threads: int, *, parallel: bool, leaves: bool

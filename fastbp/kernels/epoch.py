@@ -17,7 +17,7 @@ from numba import prange
 from fastbp.kernels.backward import backward_samples
 from fastbp.kernels.forward import forward_samples
 from fastbp.kernels.gradient import SGD, gradient_layers
-from fastbp.kernels.norms import apply_layers, limit_layers, norm
+from fastbp.kernels.norms import apply_layers, limit_layers, norm, penalty
 from fastbp.kernels.output import delta_output
 from fastbp.kernels.runtime.barrier import all_running, reset, wait
 from fastbp.kernels.runtime.jit import entry, inner
@@ -112,14 +112,15 @@ def steps(after):
 
     @inner
     def share(ws, layers, rows, n, batch, hyper, width, t, threads):
-        """Thread t's share of all steps; thread 0 also adds up losses and correct labels, and counts the updates.
+        """Thread t's share of all steps; thread 0 also adds up what is measured, and counts the updates.
 
         No update follows a loss that is not finite: it is the last one.
         """
-        loss, correct, samples, phase, step = 0.0, 0, 0, 1, ws.steps[0]
+        loss, penalties, correct, samples, phase, step = 0.0, 0.0, 0, 0, 1, ws.steps[0]
         for k in range((n + batch - 1) // batch):
             m, part, h = min(batch, n - k * batch), rows + k * batch, hyper + k * width
             finite = sample_share(ws, layers, part, m, step + k, h, t, threads)
+            penalties += m * penalty(ws, layers, t)
             diverged = wait(ws.arrivals, t, threads, phase + 1, np.int64(0 if finite else 1))
             if t == 0:
                 loss += loss_of(ws, part, np.int64(0), m)
@@ -132,13 +133,14 @@ def steps(after):
             if t == 0:
                 ws.steps[0] = step + k + 1
         if t == 0:
-            ws.result[0], ws.result[1], ws.result[2] = loss, correct, samples
+            ws.result[0], ws.result[1], ws.result[2], ws.result[3] = loss, correct, samples, penalties
 
     def train(address, layer_address, n_layers, rows, batch, hyper, threads, enters, leaves):
         """Minibatches of `batch` consecutive entries of `rows`, one after the other; the last one may be smaller.
 
         The workspace's `result` gets Σ_s v_s C_s, each before its own update, how many samples got the correct label,
-        and how many samples were trained on: less than all where a loss is not finite. `steps` counts the updates.
+        how many samples were trained on, less than all where a loss is not finite, and where the record has penalties
+        Σ_s of them, each before its update, too. `steps` counts the updates.
 
         Parameters
         ----------

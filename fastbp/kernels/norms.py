@@ -1,6 +1,6 @@
-"""What may follow the gradient: clipping by its norm, which needs all of it, max-norm, which needs a whole neuron.
+"""Norms: clipping by that of the gradient, which needs all of it, max-norm, which needs a whole neuron, penalties.
 
-Training without them is compiled without them.
+Training without clipping by norm and max-norm is compiled without them.
 """
 
 from __future__ import annotations
@@ -33,6 +33,48 @@ def norm(ws, layers):
                 part += load(ws.g, o) * load(ws.g, o)
             total += first_lane(lane_sum(part))
     return math.sqrt(total)
+
+
+@inner
+def sum_of_squares(w, n):
+    """Σ w² of n numbers, whole vectors; four sums side by side, since one waits for each of its additions."""
+    lanes, zero = lanes_in(w), splat(zero_in(w))
+    t0, t1, t2, t3 = zero, zero, zero, zero
+    fours = n // (4 * lanes) * (4 * lanes)
+    for o in range(0, fours, 4 * lanes):
+        t0 += load(w, o) * load(w, o)
+        t1 += load(w, o + lanes) * load(w, o + lanes)
+        t2 += load(w, o + 2 * lanes) * load(w, o + 2 * lanes)
+        t3 += load(w, o + 3 * lanes) * load(w, o + 3 * lanes)
+    for o in range(fours, n, lanes):
+        t0 += load(w, o) * load(w, o)
+    return first_lane(lane_sum((t0 + t1) + (t2 + t3)))
+
+
+@inner
+def sum_of_absolutes(w, n):
+    """Σ |w| of n numbers, whole vectors."""
+    t = splat(zero_in(w))
+    for o in range(0, n, lanes_in(w)):
+        t += np.abs(load(w, o))
+    return first_lane(lane_sum(t))
+
+
+@inner
+def penalty(ws, layers, t):
+    """λ₁ Σ |w_ij| + λ₂/2 Σ w_ij², summed in float64 in one order by thread 0; 0 where it is not measured."""
+    total = 0.0
+    if t > 0 or (ws.l1 == 0 and ws.l2 == 0):
+        return total
+    for l in range(len(layers)):
+        layer = layers[l]
+        for start in range(layer.weights, layer.biases, NORM_PART):
+            w, n = ws.w + start, min(NORM_PART, layer.biases - start)
+            if ws.l2 != 0:
+                total += 0.5 * ws.l2 * sum_of_squares(w, n)
+            if ws.l1 != 0:
+                total += ws.l1 * sum_of_absolutes(w, n)
+    return total
 
 
 @inner

@@ -94,7 +94,8 @@ def test_a_call_of_the_dispatch_benchmarks_runs(found, name):
     getattr(found(), name)(*(values[0] for values in found.params))
 
 
-ALLOWED = {"fastbp", "fastbp.reference", "fastbp.kernels", "fastbp.kernels.arrays", "fastbp.kernels.loops"}
+PARTS = ("estimators", "reference", "kernels", "kernels.arrays", "kernels.loops")
+ALLOWED = {"fastbp", *(f"fastbp.{part}" for part in PARTS)}
 FILES = sorted(path for folder in (".", "benchmarks", "openers") for path in (FOLDER / folder).glob("*.py"))
 
 

@@ -26,7 +26,8 @@ from fastbp import activations, checks, initializers, losses
 MODULES = (
     "activations", "losses", "optimizers", "moments", "update_rules", "schedules", "plateau", "cosine", "initializers",
     "metrics", "callbacks", "history", "regularization", "gradcheck", "lbfgs", "configuration", "precompile", "network",
-    "trainer", "reference", "kernels.arrays", "kernels.loops", "exceptions", "events", "best", "recorders", "paths",
+    "trainer", "reference", "estimators.classifier", "estimators.regressor", "kernels.arrays", "kernels.loops",
+    "exceptions", "events", "best", "recorders", "paths",
 )
 
 # Checks of numpydoc that are off, and why.
@@ -54,13 +55,13 @@ def names_of(module: types.ModuleType) -> list[str]:
 
 
 def members(cls: type) -> Iterator[tuple[str, Any]]:
-    """Public methods and properties of a class that fastbp defines, inherited ones too."""
+    """Public methods and properties of a class that fastbp defines, inherited ones too, not those that others add."""
     defined = {name for base in cls.__mro__ if is_own(base) for name in vars(base) if not name.startswith("_")}
     for name in sorted(defined):
         member = inspect.getattr_static(cls, name)
         if isinstance(member, property):
             yield name, member
-        elif callable(getattr(cls, name, None)):
+        elif callable(getattr(cls, name, None)) and is_own(plain(getattr(cls, name))):
             yield name, plain(getattr(cls, name))
 
 

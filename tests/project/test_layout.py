@@ -32,6 +32,7 @@ BELOW = {
     "compiled": {"tables", "symbolic", "base", "kernels"},
     "reference": {"tables", "symbolic", "base", "kernels.vectors.vecmath"},
     "face": {"tables", "symbolic", "io", "base", "compiled", "reference", "kernels"},
+    "estimators": {"tables", "base", "face", "kernels.runtime.threads"},
 }
 
 # Third-party packages that a module may import at its top; elsewhere only NumPy, Numba and Numba's llvmlite.
@@ -170,10 +171,32 @@ print(before, len(compiled.buffer) > before)
     assert run_python(code, FASTBP_CACHE_DIR=tmp_path).split() == ["0", "True"]
 
 
-def test_import_loads_no_optional_package():
-    loaded = set(run_python("import sys, fastbp; print(*sys.modules)").split())
+@pytest.mark.parametrize("names", ["fastbp", "fastbp, fastbp.trainer, fastbp.reference, fastbp.lbfgs"])
+def test_import_loads_no_optional_package(names):
+    loaded = set(run_python(f"import sys, {names}; print(*sys.modules)").split())
     assert "fastbp" in loaded
     assert not loaded & {"matplotlib", "mlxtend", "pandas", "sklearn", "tqdm"}
+
+
+def test_import_loads_numba_when_a_name_is_asked_for():
+    code = """
+import sys, fastbp
+before = "numba" in sys.modules
+fastbp.Network
+print(before, "numba" in sys.modules)
+"""
+    assert run_python(code).split() == ["False", "True"]
+
+
+def test_every_public_name_is_there_and_is_listed():
+    code = """
+import fastbp
+print(all(getattr(fastbp, name) is not None and name in dir(fastbp) for name in fastbp.__all__))
+print(fastbp.activations.ACTIVATIONS["relu"].name, hasattr(fastbp, "no_such_module"), fastbp.config is fastbp.config)
+from fastbp import *
+print(Network is fastbp.Network, load == Network.load)
+"""
+    assert run_python(code).split() == ["True", "relu", "False", "True", "True", "True"]
 
 
 def project_table() -> dict:

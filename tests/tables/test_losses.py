@@ -100,6 +100,18 @@ def test_sigmoid_form_equals_mpmath_from_logits(dtype):
 
 
 @dtypes
+def test_exp_form_of_poisson_equals_mpmath_from_logits(dtype):
+    form = LOSSES["poisson"].logits["exp"]
+    z, y = (x.ravel().astype(dtype) for x in np.meshgrid((0.0, 0.5, -0.5, 3.0, -3.0, 60.0, -1e4), (0.0, 1.0, 7.0)))
+    pairs = list(zip(map(mp.mpf, map(float, z)), map(float, y), strict=True))
+    with mp.workdps(60):
+        costs, deltas = np.array([(float(mp.exp(p) - q * p), float(mp.exp(p) - q)) for p, q in pairs]).T
+    eps = np.finfo(dtype).eps
+    np.testing.assert_allclose(form.cost(z, y), costs, rtol=20 * eps)
+    np.testing.assert_allclose(form.delta(z, y), deltas, rtol=20 * eps, atol=eps)
+
+
+@dtypes
 def test_softmax_form_equals_mpmath_from_logits(dtype):
     form = LOSSES["cross_entropy"].logits["softmax"]
     z = np.array([[0.5, -1.0, 2.0], [1e4, -1e4, 0.0], [-1e4, -1e4, -1e4], [3.0, 0.0, 60.0]], dtype)

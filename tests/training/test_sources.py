@@ -7,6 +7,8 @@ import pytest
 from networks import make_data, make_network, make_samples, make_trainer, relative_error
 from processes import run_python
 
+from fastbp.base.sources import Source, array_chunks
+
 
 class Loader:
     """Batches of arrays, anew each time, as a data loader gives them."""
@@ -163,3 +165,54 @@ trainer.fit(*([X, Y] if sys.argv[2] == "memmap" else [Loader()]))
 print(own_memory() - before)
 """
     assert float(run_python(code, module, kind, cwd=tmp_path)) < 20.0  # MiB; the data have 76
+
+
+class Backwards(Source):
+    """The samples from the last to the first, their penalties divided by the size of the minibatch."""
+
+    def __init__(self, net, X, Y):
+        self.data, self.n_samples = net.canonical(X, Y), len(X)
+
+    def chunks(self, session, batch_size):
+        order = np.arange(self.n_samples)[::-1].copy()
+        whole = self.n_samples // batch_size * batch_size
+        scales = 1 / batch_size, 1 / (self.n_samples - whole)
+        yield from array_chunks(session, self.data, order[:whole], batch_size, last=False, penalty_scale=scales[0])
+        yield from array_chunks(session, self.data, order[whole:], batch_size, penalty_scale=scales[1])
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 2), (3, 40, 2), (3, 19, 33, 2)], ids=str)
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_source_has_an_order_and_penalties_of_its_own(implementation, optimizer, shape):
+    X, Y = make_samples()
+    trainer = make_trainer(implementation, shape, optimizer=optimizer, l1=0.2, l2=0.3)
+    twin = make_trainer(implementation, shape, optimizer=optimizer)
+    history = trainer.fit(Backwards(trainer.network, X, Y), epochs=2)
+    net, loss, penalty = twin.network, [], []
+    for _ in range(2):
+        losses, penalties = 0.0, 0.0
+        for rows in (slice(10, 6, -1), slice(6, 2, -1), slice(2, None, -1)):
+            m = len(X[rows])
+            w = np.concatenate([W.ravel() for W in net.weights])
+            penalties += 0.2 * np.abs(w).sum() + 0.15 * (w @ w)
+            one = make_trainer(implementation, shape, optimizer=optimizer, l1=0.2 / m, l2=0.3 / m)
+            one.network.parameters[:] = net.parameters
+            one.optimizer_state, one.steps = twin.optimizer_state, twin.steps
+            losses += m * one.step(X[rows], Y[rows])
+            twin.optimizer_state, twin.steps = one.optimizer_state, one.steps
+            net.parameters[:] = one.network.parameters
+        loss, penalty = [*loss, losses / 11], [*penalty, penalties / 11]
+    assert relative_error(trainer.network.parameters, net.parameters) < 1e-12
+    assert history.loss == pytest.approx(loss, rel=1e-12)
+    assert history["penalty"] == pytest.approx(penalty, rel=1e-12)
+
+
+def test_penalties_are_as_ever_after_a_source_has_scaled_them(implementation):
+    X, Y = make_samples()
+    trainer, twin = (make_trainer(implementation, l1=0.2, l2=0.3, shuffle=False) for _ in range(2))
+    trainer.fit(Backwards(trainer.network, X, Y))
+    twin.network.parameters[:] = trainer.network.parameters
+    history, expected = trainer.fit(X, Y, 2), twin.fit(X, Y, 2)
+    assert np.array_equal(trainer.network.parameters, twin.network.parameters)
+    assert history.loss == expected.loss
+    assert "penalty" not in history

@@ -93,6 +93,7 @@ WORKSPACE = np.dtype(
         )
     ]
     + [(name, np.float64) for name in ("clip_norm", "max_norm", "drop_scale", "smooth_scale", "smooth_shift")]
+    + [(name, np.float64) for name in ("l1", "l2")]  # of the penalties that are measured; 0 where none is
 )
 
 

@@ -1,0 +1,59 @@
+"""Samples between their validation and the network."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+
+class Labelled(NamedTuple):
+    """Samples as an estimator has checked them."""
+
+    #: Inputs (n_samples, n_0), an array or a sparse matrix.
+    X: Any
+    #: What the network is trained on: targets (n_samples, n_L), or labels (n_samples,).
+    targets: Any
+    #: The same as the user gave it.
+    y: Any
+    #: Weights (n_samples,), or None.
+    weight: Any
+
+    def rows(self, rows: Any) -> Self:
+        """Return some of the samples.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Their places.
+
+        Returns
+        -------
+        Labelled
+            These samples.
+        """
+        return type(self)(*(None if part is None else part[rows] for part in self))
+
+
+def check_classes(found: Any, known: Any, *, all_of_them: bool = False) -> None:
+    """Raise ValueError if labels are found that are not known, or if not all are found where all are wanted.
+
+    Parameters
+    ----------
+    found, known : ndarray
+        Different labels.
+    all_of_them : bool
+        Whether the two must be the same.
+
+    Raises
+    ------
+    ValueError
+        The error has the text of scikit-learn.
+    """
+    if all_of_them and set(found) != set(known):
+        raise ValueError(
+            "warm_start can only be used where `y` has the same classes as in the previous call to fit. Previously "
+            f"got {known}, `y` has {found}"
+        )
+    if len(np.setdiff1d(found, known, assume_unique=True)):
+        raise ValueError(f"`y` has classes not in `self.classes_`. `self.classes_` has {known}. 'y' has {found}.")
