@@ -31,8 +31,8 @@ ROWS = (1, 8, 64, 512)  # of a forward call, unless told otherwise
 class Case:
     """One network and its batch. `loss` is cross-entropy, so that delta^L = a - y with either output.
 
-    `tolerance` bounds `Task.difference` of float32 weights: measured <= 6e-5, but 1e-3 (MKL) to 2e-2 (PyTorch, XLA) where
-    millions of relu units stand near the corner, round-off decides for a few of them, and the later steps make more of
+    `tolerance` bounds `Task.difference` of float32 weights: measured <= 6e-5, but 1e-3 (MKL) to 2e-2 (PyTorch, XLA)
+    where many relu units stand near the corner, round-off decides for a few of them, and the later steps make more of
     it.
     """
 
