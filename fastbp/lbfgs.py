@@ -223,7 +223,7 @@ class Objective:
 def minimize(
     objective: Objective, options: dict[str, Any], callback: Callable[[FloatArray], None] | None = None
 ) -> Any:
-    """Minimise an objective from its network's parameters, which are at the minimum afterwards.
+    """Minimise an objective, beginning with its network's parameters.
 
     Parameters
     ----------
@@ -250,7 +250,7 @@ def minimize(
     >>> net = Network([1, 1], output="identity", loss="quadratic", init="zeros")
     >>> objective = Objective(net, ([[0.0], [1.0]], [[1.0], [3.0]], None), l2=0.0)
     >>> found = minimize(objective, {"maxiter": 100})
-    >>> objective.network.parameters.round(3)
+    >>> found.x.round(3)
     array([2., 1.])
     """
     try:
@@ -258,9 +258,7 @@ def minimize(
     except ImportError as error:
         raise ImportError("fit_lbfgs needs SciPy: pip install scipy (or fastbp[scipy])") from error
     start = objective.network.parameters.copy()
-    found = scipy_minimize(objective, start, jac=True, method="L-BFGS-B", callback=callback, options=options)
-    objective.network.parameters[:] = found.x
-    return found
+    return scipy_minimize(objective, start, jac=True, method="L-BFGS-B", callback=callback, options=options)
 
 
 class _Run:

@@ -22,9 +22,9 @@ PAIRS = [
 _SHARES = ["sigmoid", "hard_sigmoid", "softmax"]
 TAKES = {
     "cross_entropy": _SHARES,
-    "poisson": [*_SHARES, "relu", "softplus"],
+    "poisson": [*_SHARES, "relu", "softplus", "exp"],
     "hinge": [name for name in (*ALL_ACTIVATIONS, "softmax")
-              if name not in ("sigmoid", "hard_sigmoid", "relu", "softplus")],
+              if name not in ("sigmoid", "hard_sigmoid", "relu", "softplus", "exp")],
 }
 EVERY_PAIR = [(output, loss) for output in (*ALL_ACTIVATIONS, "softmax") for loss in LOSSES]
 ALL_PAIRS = [(output, loss) for output, loss in EVERY_PAIR if output in TAKES.get(loss, [output])]

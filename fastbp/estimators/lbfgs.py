@@ -29,7 +29,7 @@ def fit_lbfgs(mlp: Any, network: Network, train: Labelled) -> None:
     """
     objective = EstimatorObjective(mlp, network, train)
     found = minimize(objective, {"maxiter": mlp.max_iter, "maxfun": mlp.max_fun, "gtol": mlp.tol})
-    objective(found.x)  # what it measured last was a try of the line search
+    objective(found.x)  # what was evaluated last may be a try of a line search
     mlp.n_iter_ = _check_optimize_result("lbfgs", found, mlp.max_iter)
     mlp.loss_ = (objective.loss + objective.constant) / mlp._terms_of_loss + objective.penalty()
     network.parameters[:] = objective.network.parameters

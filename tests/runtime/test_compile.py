@@ -92,5 +92,5 @@ def test_no_kernel_is_compiled_for_a_literal(cold):
 
 
 def test_threads_that_start_cold_together_compile_each_kernel_once(cold):
-    assert 40 < cold["counts"]["first"] < 80
+    assert 40 < cold["counts"]["first"] < 90
     assert cold["overloads"]["fastbp.kernels.tiles.packing.pack_parameters"] == 1

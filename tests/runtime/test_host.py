@@ -123,7 +123,7 @@ except ImportError as error:
 
 # ------------------------------------------------------------------ what LLVM is asked for
 INLINE_ASSEMBLY = """
-import fastbp
+import fastbp.kernels.runtime.jit
 import numba
 from llvmlite import ir
 from numba import types

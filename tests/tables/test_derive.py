@@ -92,6 +92,8 @@ def test_derived_formulas_keep_shape_and_dtype(name, dtype):
 def test_derived_equals_the_derivative_in_the_table(spec):
     value, slope = (formula.function for formula in formulas(Activation("again", spec.function, init=spec.init)))
     z = np.append(Z, [0.0, 1e4, -1e4])
+    with np.errstate(over="ignore", under="ignore"):
+        z = z[np.isfinite(spec.function(z))]  # exp(1e4) is beyond float64
     with np.errstate(all="raise", under="ignore"):
         a = value(z)
         np.testing.assert_allclose(a, spec.function(z), rtol=1e-15)

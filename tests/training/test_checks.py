@@ -134,7 +134,7 @@ def test_bad_arguments_of_fit_are_refused_and_nothing_changes(implementation, ca
         ({"sizes": [3, True]}, TypeError, "sizes[1] must be an integer"),
         ({"sizes": 3}, TypeError, "sizes is 3, expected a sequence of integers"),
         ({"sizes": "34"}, TypeError, "sizes is '34', expected a sequence of integers"),
-        ({"activation": "rleu"}, ValueError, "activation must be one of 'elu', 'gelu'"),
+        ({"activation": "rleu"}, ValueError, "activation must be one of 'elu', 'exp', 'gelu'"),
         ({"activation": "softmax"}, ValueError, "softmax couples the neurons of a layer"),
         ({"activation": ["relu", "tanh"]}, ValueError, "activation has 2 entries, expected one for each of the 1"),
         ({"activation": ["x"]}, ValueError, "activation[0] must be one of"),

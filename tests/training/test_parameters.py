@@ -126,15 +126,16 @@ def test_mode_is_what_is_better_and_auto_knows_the_names_of_fastbp_alone(tmp_pat
 @of("ModelCheckpoint.path", "ModelCheckpoint.best_only", "ModelCheckpoint.monitor")
 def test_a_checkpoint_is_kept_each_epoch_or_each_best_one(tmp_path):
     saved = []
-    trainer = SimpleNamespace(epochs=0, save=saved.append)
+    trainer = SimpleNamespace(epochs=0, save=saved.append, network=SimpleNamespace(parameters=np.zeros(1)))
 
     def files(values, **arguments):
         saved.clear()
         callback = ModelCheckpoint(tmp_path / "a-{epoch:02d}", "val_mae", **arguments)
         for epoch, value in enumerate(values, start=1):
             trainer.epochs = epoch + 10
-            callback.on_epoch_end(trainer, epoch, {"val_mae": value, "val_loss": -epoch})
-        return [int(path[-2:]) - 10 for path in saved]
+            for event in (callback.on_epoch_end, callback.on_checkpoint):
+                event(trainer, epoch, {"val_mae": value, "val_loss": -epoch})
+        return [int(str(path)[-2:]) - 10 for path in saved]
 
     assert files([2, 3, 1, 1]) == [1, 2, 3, 4]
     assert files([2, 3, 1, 1], best_only=True) == [1, 3]
