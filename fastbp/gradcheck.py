@@ -147,7 +147,7 @@ def check_gradients(
     tolerance = check_number("tolerance", tolerance, 0.0, open_low=True)
     indices = _draw(net, check_count("max_parameters", max_parameters), canonical.generator(rng))
     X, Y, weight = net.canonical(X, Y, sample_weight)
-    g = net.backprop(X, Y, weight).flat[indices].astype(np.float64)
+    g = net._backprop(X, Y, weight)[1][indices].astype(np.float64)
     twin = net.copy(np.float64)
     d = np.array([_difference(twin, k, STEP, X, Y, weight) for k in indices])
     noise = np.finfo(np.float64).eps * (4.0 * abs(twin.loss(X, Y, weight)) / STEP + 1.0)

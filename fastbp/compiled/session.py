@@ -98,7 +98,8 @@ class Session:
         n_classes = 2 if self._network.is_binary else self._network.sizes[-1]
         weight_rules, bias_rules = (rules.gradient_rules(biases=biases) for biases in (False, True))
         stores = optimizer is None or rules.clip_norm is not None
-        in_registers = optimizer is not None and optimizer.is_plain_sgd and not (stores or weight_rules)
+        ruled = stores or weight_rules or bias_rules
+        in_registers = optimizer is not None and optimizer.is_plain_sgd and not ruled
         self._epilogue = STORE if stores else SGD if in_registers else OPTIMIZER
         self._weight_rules = weight_rules
         workspace.point(
