@@ -29,6 +29,7 @@ MODULES = (
     "trainer", "reference", "estimators.classifier", "estimators.regressor", "kernels.arrays", "kernels.loops",
     "exceptions", "events", "best", "recorders", "paths",
     "bound", "finding", "compat.network", "compat.network2",
+    "exchange", "files",
 )
 
 # Checks of numpydoc that are off, and why.

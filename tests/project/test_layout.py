@@ -21,7 +21,8 @@ TABLES = {
     "exceptions", "paths", "best", "recorders",
 }
 FACE = {
-    "network", "trainer", "gradcheck", "lbfgs", "configuration", "precompile", "bound", "finding", "", "__main__",
+    "network", "trainer", "gradcheck", "lbfgs", "configuration", "precompile", "bound", "finding",
+    "exchange", "files", "", "__main__",
 }
 # Modules of the kernels that others use, too, without what Numba compiles.
 LEAVES = {"kernels.vectors.vecmath", "kernels.runtime.whole_files"}
