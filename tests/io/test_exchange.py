@@ -100,6 +100,7 @@ def test_classifiers_of_scikit_learn_have_the_outputs_of_networks(activation, n_
     np.testing.assert_allclose(net.forward(X64), outputs[:, 1:] if n_classes == 2 else outputs, rtol=1e-10)
     assert list(model.classes_[net.predict(X64)]) == list(model.predict(X64))
     again = to_sklearn(net, classes=model.classes_)
+    assert list(again.classes_) == list(model.classes_)
     assert list(again.predict(X64)) == list(model.predict(X64))
     np.testing.assert_allclose(again.predict_proba(X64), outputs, rtol=1e-12)
     assert_same(from_sklearn(again), net)

@@ -98,6 +98,7 @@ def test_onnx_files_of_other_programs_are_read(tmp_path):
     assert_same(from_onnx(tmp_path / "net.onnx"), net)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of its exporter
 def test_exports_of_pytorch_are_read(tmp_path):
     torch = pytest.importorskip("torch")
     pytest.importorskip("onnx")

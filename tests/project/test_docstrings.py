@@ -30,6 +30,7 @@ MODULES = (
     "exceptions", "events", "best", "recorders", "paths",
     "bound", "finding", "compat.network", "compat.network2",
     "exchange", "files",
+    "compat.my_answers", "compat.neuralnetwork",
 )
 
 # Checks of numpydoc that are off, and why.
