@@ -131,7 +131,7 @@ class BoundNetwork(Network):
         return self._held_biases
 
     def _attach(self, session: Session) -> Session:
-        return _Attached(session, self)
+        return Attached(session, self)
 
     def _rules(self, rules: Regularization) -> Regularization:
         return rules if self._trains_biases else _fixed_biases(rules)
@@ -362,19 +362,27 @@ def _same(network: Network) -> Network:
     return network
 
 
-class _Attached:
-    """A session after which the caller's arrays are current."""
+class Attached:
+    """A session after which the caller's arrays are current.
 
-    def __init__(self, session: Session, network: BoundNetwork) -> None:
-        self._session, self._network = session, network
+    Parameters
+    ----------
+    session : Session
+        The session, which is `inner`.
+    network : BoundNetwork
+        Network of the arrays.
+    """
+
+    def __init__(self, session: Any, network: BoundNetwork) -> None:
+        self.inner, self._network = session, network
         self.run, self.states = session.run, session.states
 
-    def __enter__(self) -> _Attached:
-        self._session.__enter__()
+    def __enter__(self) -> Attached:
+        self.inner.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._session.__exit__(*error)
+        self.inner.__exit__(*error)
         self._network._scatter()
 
 

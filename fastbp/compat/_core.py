@@ -6,13 +6,13 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from fastbp.bound import BoundNetwork
+    from fastbp.bound import Attached, BoundNetwork
 
 Array = NDArray[Any]
 
@@ -22,6 +22,8 @@ WORTH_IMPORTING = 2.0
 WORTH_STARTING = 0.5
 # How far a gradient may be from the family's own, as a share of its largest number.
 TOLERANCE = {np.dtype(np.float64): 1e-10, np.dtype(np.float32): 1e-5}
+# Ctrl-C is answered between two calls.
+_CHUNK_SECONDS = 0.1
 # Steps in NumPy before the time of one is believed.
 TIMED_STEPS = 3
 
@@ -123,6 +125,8 @@ class Engine:
 
         self.network: BoundNetwork = bind(weights, biases, activation, output, loss, columns=columns)
         self.trainer = Trainer(self.network, SGD(rate), batch_size=batch_size, l2=l2, threads=1)
+        self._kept: dict[bool, tuple[Any, Any]] = {}  # with weights, and without
+        self._chunk = 1  # epochs of one call, more and more of them
 
     def gradient(self, X: Array, Y: Array) -> list[Array]:
         """Gradients of the mean cost, weights first, in the shapes of the arrays. Samples are rows of X and Y."""
@@ -134,18 +138,47 @@ class Engine:
         """a^L of the rows of X, as rows."""
         return self.network.forward(X.T).T if self.network.columns else self.network.forward(X)
 
-    def run(self, X: Array, Y: Array, rows: Array, weight: Array | None = None) -> int:
-        """Train on minibatches of `rows`; how many samples were, fewer where a loss is not finite."""
-        X, Y, weight = super(type(self.network), self.network).canonical(X, Y, weight)
-        done, batch = 0, self.trainer.batch_size
+    def _rows(self, X: Array, Y: Array, weight: Array | None) -> Any:
+        """Samples in the form of the kernels, once for all calls with the same arrays."""
+        given = X, Y, weight
+        seen, data = self._kept.get(weight is None, ((), None))
+        if len(seen) != len(given) or any(one is not other for one, other in zip(seen, given, strict=True)):
+            data = super(type(self.network), self.network).canonical(*given)
+            self._kept[weight is None] = given, data
+        return data
+
+    def run(self, X: Array, Y: Array, rows: Array, weight: Array | None = None) -> tuple[int, float]:
+        """Train on minibatches of `rows`.
+
+        Returns how many samples were trained on, fewer where a loss is not finite, and the sum of their costs, each
+        before its update.
+        """
+        data = self._rows(X, Y, weight)
+        done, loss_sum, batch = 0, 0.0, self.trainer.batch_size
         with self.trainer._opened() as session:
             while done < len(rows):
-                chunk = session.run((X, Y, weight), rows[done:], batch)
+                chunk = session.run(data, rows[done:], batch)
                 if not math.isfinite(chunk.loss_sum):
                     # the minibatch that the loss is of made no update
-                    return done + (chunk.n_samples - 1) // batch * batch
-                done += chunk.n_samples
-        return done
+                    return done + (chunk.n_samples - 1) // batch * batch, loss_sum
+                done, loss_sum = done + chunk.n_samples, loss_sum + chunk.loss_sum
+        return done, loss_sum
+
+    def epochs(self, X: Array, Y: Array, rows: Array, count: int) -> tuple[Array, int]:
+        """Train for up to `count` epochs of `rows`, for about a tenth of a second.
+
+        Returns the sum of costs of each finished epoch, and 0; or where a loss is not finite −1 less the samples of the
+        next epoch that were trained on.
+        """
+        start = perf_counter()
+        with cast("Attached", self.trainer._opened()) as session:
+            losses, done = session.inner.epochs(self._rows(X, Y, None), rows, self.trainer.batch_size,
+                                                min(count, self._chunk))
+        if len(losses) < min(count, self._chunk):
+            return losses, -1 - done
+        if perf_counter() - start < _CHUNK_SECONDS / 2:
+            self._chunk *= 2
+        return losses, 0
 
 
 def rate_of(value: Any) -> float | None:

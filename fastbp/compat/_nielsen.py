@@ -180,7 +180,7 @@ class Descent:
             for held, w in zip((*network.weights, *network.biases), (*self._net.weights, *self._net.biases),
                                strict=True):
                 held[...] = w
-            done = engine.run(*samples, np.array(order))
+            done, _ = engine.run(*samples, np.array(order))
         finally:
             self._net.weights = [w.copy() for w in engine.network.weights]
             self._net.biases = [b.copy() for b in engine.network.biases]

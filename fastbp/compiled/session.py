@@ -176,6 +176,30 @@ class Session:
         tuner.record(wanted, n_steps, perf_counter() - start)
         return self._measured()
 
+    def epochs(self, data: Canonical, rows: NDArray[np.int64], batch_size: int, count: int) -> tuple[FloatArray, int]:
+        """Train for epochs of the same rows on one thread, by plain gradient descent of a constant rate.
+
+        Returns
+        -------
+        losses : ndarray
+            Σ_s v_s C_s of each epoch that was finished: of fewer than `count` where a loss was not finite.
+        done : int
+            Samples of the epoch that was not finished, up to the minibatch with that loss.
+        """
+        from fastbp.kernels.epochs import EPOCHS  # few need it
+
+        batch_size = min(batch_size, len(rows))
+        self._reserve(batch_size)
+        if data is not self._data:
+            self._take(data, batch_size)
+        losses, hyper = np.empty(count), self._hyper(-(-len(rows) // batch_size))
+        place = self._workspace.address, self._layers_at, len(self._layers)
+        self._is_current = False
+        finished = EPOCHS(losses, self._result, *place, rows, batch_size, hyper, self._enters)
+        self._enters = False
+        done = 0 if finished == count else int(self._result[2]) - 1
+        return losses[:finished], done // batch_size * batch_size
+
     def _one_step(self, rows: NDArray[np.int64], *, last: bool) -> ChunkResult:
         """A step of which nothing can be tuned, for less Python beside it."""
         self._is_current = self._optimizer is None

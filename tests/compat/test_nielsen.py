@@ -9,28 +9,10 @@ import pytest
 from nielsen_by_hand import Plain, digits, s
 from processes import run_python
 
-from fastbp.compat import _core, _nielsen, network, network2
+from fastbp.compat import _nielsen, network, network2
 
 TRAINING, LABELLED = digits(230)
 SIZES = [20, 12, 10]
-
-
-@pytest.fixture(params=["NumPy", "kernels"])
-def engine(request, monkeypatch):
-    """Whether the kernels take over after three minibatches, or never."""
-    seconds = 0.0 if request.param == "kernels" else np.inf
-    monkeypatch.setattr(_core, "WORTH_IMPORTING", seconds)
-    monkeypatch.setattr(_core, "WORTH_STARTING", seconds)
-    return request.param
-
-
-@pytest.fixture
-def runs(monkeypatch):
-    """How often the kernels trained."""
-    counted = []
-    run = _core.Engine.run
-    monkeypatch.setattr(_core.Engine, "run", lambda *arguments: counted.append(1) or run(*arguments))
-    return counted
 
 
 def seed():
@@ -150,9 +132,7 @@ class Odd(Own):
 
 
 @pytest.mark.parametrize(("cost", "fast"), [(Own, True), (Own(), True), (Odd, False)])
-def test_a_cost_of_the_users_is_taken_over_if_its_delta_is_known(cost, fast, monkeypatch, runs):
-    monkeypatch.setattr(_core, "WORTH_STARTING", 0.0)
-    monkeypatch.setattr(_core, "WORTH_IMPORTING", 0.0)
+def test_a_cost_of_the_users_is_taken_over_if_its_delta_is_known(cost, fast, monkeypatch, kernels, runs):
     seed()
     net = network2.Network(SIZES, cost=cost)
     costs = net.SGD(TRAINING, 2, 10, 0.3, monitor_training_cost=True)[2]
@@ -161,9 +141,7 @@ def test_a_cost_of_the_users_is_taken_over_if_its_delta_is_known(cost, fast, mon
     assert costs[-1] == pytest.approx(expected, rel=1e-10)
 
 
-def test_replaced_and_overridden_methods_are_called(monkeypatch, runs):
-    monkeypatch.setattr(_core, "WORTH_STARTING", 0.0)
-    monkeypatch.setattr(_core, "WORTH_IMPORTING", 0.0)
+def test_replaced_and_overridden_methods_are_called(monkeypatch, kernels, runs):
     calls = []
 
     class Loud(network2.Network):
@@ -197,9 +175,7 @@ def test_replaced_and_overridden_methods_are_called(monkeypatch, runs):
     assert runs
 
 
-def test_weights_set_between_epochs_count(monkeypatch, runs):
-    monkeypatch.setattr(_core, "WORTH_STARTING", 0.0)
-    monkeypatch.setattr(_core, "WORTH_IMPORTING", 0.0)
+def test_weights_set_between_epochs_count(monkeypatch, kernels, runs):
 
     held = []
 
@@ -242,10 +218,8 @@ def test_the_callers_list_is_shuffled_only_if_asked_for(engine):
     assert all(one is other for one, other in zip(data, expected, strict=True))
 
 
-def test_a_loss_that_is_not_finite_goes_on_as_in_numpy(monkeypatch):
+def test_a_loss_that_is_not_finite_goes_on_as_in_numpy(kernels):
     """Infinite inputs give NaN in NumPy, and never an error."""
-    monkeypatch.setattr(_core, "WORTH_STARTING", 0.0)
-    monkeypatch.setattr(_core, "WORTH_IMPORTING", 0.0)
     data = list(TRAINING)
     data[100] = (np.full((20, 1), np.inf), data[100][1])
     seed()

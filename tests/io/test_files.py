@@ -124,6 +124,8 @@ def product(node, *after):
      r"'v' \(MatMul\).*expected \['z'\]"),
     (lambda node: product(node, node("Relu", ["z"], ["a"]), node("Mul", ["z", "a"], ["y"])),
      r"\(Mul\).*product of z and sigmoid"),
+    (lambda node: product(node, node("Sigmoid", ["z"], ["s"]), node("Mul", ["s", "s"], ["y"])),
+     r"\(Mul\).*one layer after the other"),
 ])
 def test_nodes_that_are_no_layers_are_named(tmp_path, nodes, message):
     onnx = pytest.importorskip("onnx")
@@ -197,6 +199,10 @@ def test_a_sequential_of_pytorch_loads_the_safetensors_file(tmp_path):
     module.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
     with torch.no_grad():
         np.testing.assert_allclose(module(torch.from_numpy(X)).numpy(), net.forward(X), rtol=1e-5, atol=1e-6)
+    net = network(["identity", "tanh"])
+    to_safetensors(net, tmp_path / "net.safetensors")
+    arrays, _ = safetensors.read(tmp_path / "net.safetensors")
+    assert set(arrays) == set(fastbp.io.to_torch(net).state_dict())
 
 
 def test_safetensors_files_without_names_of_activations_are_read(tmp_path):
