@@ -22,6 +22,8 @@ WORTH_IMPORTING = 2.0
 WORTH_STARTING = 0.5
 # How far a gradient may be from the family's own, as a share of its largest number.
 TOLERANCE = {np.dtype(np.float64): 1e-10, np.dtype(np.float32): 1e-5}
+# How far an array may be after a step from the family's own: of the largest change, and of the largest number.
+_OF_CHANGE, _OF_NUMBER = 1e-10, 1e-15
 # Ctrl-C is answered between two calls.
 _CHUNK_SECONDS = 0.1
 # Steps in NumPy before the time of one is believed.
@@ -49,6 +51,11 @@ class Clock:
         self._timed += 1
         self.left -= 1
         return result
+
+    @property
+    def seconds_a_step(self) -> float:
+        """Mean time of a step."""
+        return self._seconds / max(1, self._timed)
 
     @property
     def pays(self) -> bool:
@@ -94,6 +101,14 @@ def close(found: Iterable[Any], expected: Iterable[Any]) -> bool:
         if np.abs(a - b).max(initial=0.0) > max(kinds) * max(np.abs(b).max(initial=0.0), 1e-200):
             return False
     return True
+
+
+def same_step(before: Array, found: Array, expected: Array) -> bool:
+    """Whether an array after a step is as expected, but for rounding."""
+    if not np.isfinite(expected).all():
+        return False
+    bound = _OF_CHANGE * np.abs(expected - before).max() + _OF_NUMBER * np.abs(expected).max()
+    return bool(np.abs(found - expected).max() <= bound)
 
 
 class Engine:

@@ -13,12 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from fastbp.compat._core import Array, Clock, Engine, rate_of, stacked
+from fastbp.compat._core import Array, Clock, Engine, rate_of, same_step, stacked
 
 # Where two functions are compared: on both sides of 0, and at 0 itself.
 _GRID = np.array([-3.1, -2.0, -1.0, -0.4, -0.01, 0.0, 0.02, 0.5, 1.0, 2.3, 3.2])
-# How far a step may be from the objects' own: of the largest change, and of the largest number.
-_OF_CHANGE, _OF_NUMBER = 1e-10, 1e-15
 
 
 @dataclass
@@ -161,14 +159,6 @@ class Objects:
 
 def _numbers(n: int) -> Array:
     return np.arange(n)
-
-
-def same_step(before: Array, found: Array, expected: Array) -> bool:
-    """Whether an array after a step is as expected, but for rounding."""
-    if not np.isfinite(expected).all():
-        return False
-    bound = _OF_CHANGE * np.abs(expected - before).max() + _OF_NUMBER * np.abs(expected).max()
-    return bool(np.abs(found - expected).max() <= bound)
 
 
 def hypothesis(parts: Sequence[Part]) -> Hypothesis | None:

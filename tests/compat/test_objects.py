@@ -195,6 +195,20 @@ def test_shared_layers_go_the_numpy_way(monkeypatch):
     assert all((a == b).all() for a, b in zip(*found, strict=True))
 
 
+def test_an_activation_that_is_another_one_far_out_goes_the_numpy_way(monkeypatch):
+    from conftest import pays_from
+
+    def tanh_nearby(z):
+        return np.where(np.abs(z) < 3.5, np.tanh(z), 0.9)
+
+    found = []
+    for seconds in (np.inf, 0.0):
+        pays_from(monkeypatch, seconds)
+        net = network(activation=lambda: Activation(tanh_nearby, tanh_prime))
+        found.append(trained(net, x=20 * X[:, :, None]))
+    assert all((a == b).all() for a, b in zip(*found, strict=True))
+
+
 def test_one_epoch_is_taken_over_in_its_middle(kernels, runs, capsys):
     np.random.seed(4)
     net = [Dense(4, 2), Tanh()]

@@ -36,7 +36,7 @@ BELOW = {
     "reference": {"tables", "symbolic", "base", "kernels.vectors.vecmath"},
     "face": {"tables", "symbolic", "io", "base", "compiled", "reference", "kernels"},
     "estimators": {"tables", "base", "face", "kernels.runtime.threads"},
-    "compat": {"tables", "base", "face"},
+    "compat": {"tables", "symbolic", "base", "face"},
 }
 
 # Third-party packages that a module may import at its top; elsewhere only NumPy, Numba and Numba's llvmlite.

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from fastbp.compat._core import Array, Clock, Engine, overridden, rate_of
-from fastbp.compat._objects import Affine, Function, Part, hypothesis, same_step
+from fastbp.compat._core import Array, Clock, Engine, overridden, rate_of, same_step
+from fastbp.compat._objects import Affine, Function, Part, hypothesis
 from fastbp.compat.joelnet.data import BatchIterator, DataIterator
 from fastbp.compat.joelnet.layers import Activation, Linear
 from fastbp.compat.joelnet.loss import MSE, Loss
