@@ -116,7 +116,7 @@ class BoundNetwork(Network):
     def parameters(self) -> FloatArray:
         """All numbers in one flat array, W1 row by row as (n_l, n_{l-1}), b1, W2, b2, ...: a copy of the arrays."""
         self._settle()
-        return self._parameters
+        return self._shown
 
     @property
     def weights(self) -> Views:
@@ -217,7 +217,8 @@ class BoundNetwork(Network):
         Returns
         -------
         Gradients
-            Derivatives in new arrays. `flat` is in the order of `parameters`.
+            Derivatives in new arrays. `flat` is in the order of `parameters`, which has biases of 0 for those that are
+            not there.
 
         Raises
         ------
@@ -250,11 +251,7 @@ class BoundNetwork(Network):
 
     def _backprop(self, X: FloatArray, Y: Any, weight: FloatArray | None) -> tuple[float, FloatArray]:
         self._settle()
-        loss, flat = super()._backprop(X, Y, weight)
-        if not self._trains_biases:
-            for db in layer_views(flat, self.sizes)[1]:
-                db[...] = 0.0
-        return loss, flat
+        return super()._backprop(X, Y, weight)
 
     # ------------------------------------------------------------------ a network of its own
     def copy(self, dtype: DTypeLike | None = None) -> Network:  # type: ignore[override]
@@ -382,7 +379,11 @@ class Attached:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.inner.__exit__(*error)
+        self.leave()
+
+    def leave(self) -> None:
+        """Leave the session, and make the caller's arrays current."""
+        self.inner.leave()
         self._network._scatter()
 
 

@@ -1,15 +1,21 @@
 """Networks in files of other programs: functions of `fastbp.io`, which import no other package.
 
-What cannot be carried over is a ValueError that names the layer. fastbp's own files, with trainers and all their state,
-are those of `Network.save` and `Trainer.save`.
+What cannot be carried over is a FormatError that names the file and the layer. The files of trainers
+and all their state are those of `Network.save` and `Trainer.save`.
 """
 
 from __future__ import annotations
 
 import os
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from fastbp.exceptions import FormatError
 from fastbp.exchange import Names, network_of
 from fastbp.io import arrays, onnx
 from fastbp.io.stack import stack_of
@@ -18,6 +24,18 @@ from fastbp.network import Network
 __all__ = ["from_npz", "from_onnx", "from_safetensors", "to_npz", "to_onnx", "to_safetensors"]
 
 AnyPath = str | os.PathLike[str]
+_DAMAGES = (ValueError, KeyError, EOFError, OverflowError, struct.error, zipfile.BadZipFile, zlib.error)
+
+
+@contextmanager
+def _reading(path: AnyPath) -> Iterator[None]:
+    """Whatever is wrong with a file is one error that names it."""
+    try:
+        yield
+    except FormatError:
+        raise
+    except _DAMAGES as error:
+        raise FormatError(f"{os.fspath(path)!r}: {error}") from None
 
 
 def from_onnx(path: AnyPath, *, loss: str | None = None) -> Network:
@@ -39,7 +57,7 @@ def from_onnx(path: AnyPath, *, loss: str | None = None) -> Network:
     ------
     OSError
         If the file cannot be read.
-    ValueError
+    FormatError
         If it is no ONNX file, or if a node cannot be carried over. The message names it.
 
     See Also
@@ -55,11 +73,8 @@ def from_onnx(path: AnyPath, *, loss: str | None = None) -> Network:
     ...     from_onnx(folder + "/net.onnx")
     Network([2, 3, 2], activation='silu', output='softmax', loss='cross_entropy', dtype='float32')
     """
-    try:
-        stack = onnx.read(Path(path).read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{os.fspath(path)!r}: {error}") from None
-    return network_of(stack, loss)
+    with _reading(path):
+        return network_of(onnx.read(Path(path).read_bytes()), loss)
 
 
 def to_onnx(network: Any, path: AnyPath, *, logits: bool = False) -> None:
@@ -121,7 +136,7 @@ def from_safetensors(
     ------
     OSError
         If the file cannot be read.
-    ValueError
+    FormatError
         If the file is damaged, or if an array cannot be carried over. The message names it.
 
     See Also
@@ -136,7 +151,8 @@ def from_safetensors(
     ...     from_safetensors(folder + "/net.safetensors")
     Network([2, 3, 2], activation='tanh', output='softmax', loss='cross_entropy', dtype='float32')
     """
-    return network_of(arrays.read_safetensors(path, activation, output), loss)
+    with _reading(path):
+        return network_of(arrays.read_safetensors(path, activation, output), loss)
 
 
 def to_safetensors(network: Any, path: AnyPath) -> None:
@@ -193,7 +209,7 @@ def from_npz(
     ------
     OSError
         If the file cannot be read.
-    ValueError
+    FormatError
         If the file holds pickled objects, or arrays that do not follow one another.
 
     Examples
@@ -206,7 +222,8 @@ def from_npz(
     >>> net.sizes
     (2, 3, 1)
     """
-    return network_of(arrays.read_npz(path, activation, output, columns), loss)
+    with _reading(path):
+        return network_of(arrays.read_npz(path, activation, output, columns), loss)
 
 
 def to_npz(network: Any, path: AnyPath) -> None:

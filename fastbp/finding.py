@@ -289,15 +289,15 @@ class _Problem:
 
     def compare(self, arrays: Arrays, hidden: tuple[str, ...], output: str, loss: str) -> Binding | None:
         """How near a network comes to the caller's gradient, at the best factor and penalty."""
-        twin = Twin(self.sizes, list(hidden), output, loss, np.float64, init="zeros")
-        for W, b, own, own_b in zip(self.weights, self.biases, twin.weights, twin.biases, strict=True):
-            own[...] = W
-            if b is not None:
-                own_b[...] = b
         try:
+            twin = Twin(self.sizes, list(hidden), output, loss, np.float64, init="zeros")
+            for W, b, own, own_b in zip(self.weights, self.biases, twin.weights, twin.biases, strict=True):
+                own[...] = W
+                if b is not None:
+                    own_b[...] = b
             flat = twin.backprop(self.X, self.Y).flat
         except (TypeError, ValueError):
-            return None
+            return None  # a pair, or targets, that fastbp refuses
         dW, db = layer_views(flat, self.sizes)
         scale, l2 = self._solve(dW, db)
         error, difference = self._worst([scale * g + l2 * W for g, W in zip(dW, self.weights, strict=True)],

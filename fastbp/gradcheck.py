@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastbp import canonical
-from fastbp.base.network import BaseNetwork
+from fastbp.base.network import BaseNetwork, layer_views
 from fastbp.checks import check_count, check_number
 
 # Largest relative error of correct gradients, by dtype. The sums of a step cost some of its digits, and most of them
@@ -196,7 +196,7 @@ def _draw(net: BaseNetwork, n: int, rng: np.random.Generator) -> NDArray[np.int6
 
 
 def _array_sizes(net: BaseNetwork) -> list[int]:
-    return [array.size for layer in zip(net.weights, net.biases, strict=True) for array in layer]
+    return [array.size for layer in zip(*layer_views(net.parameters, net.sizes), strict=True) for array in layer]
 
 
 def _name(net: BaseNetwork, k: int) -> str:

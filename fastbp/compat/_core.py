@@ -168,16 +168,21 @@ class Engine:
         Returns how many samples were trained on, fewer where a loss is not finite, and the sum of their costs, each
         before its update.
         """
-        data = self._rows(X, Y, weight)
-        done, loss_sum, batch = 0, 0.0, self.trainer.batch_size
-        with self.trainer._opened() as session:
+        from fastbp.base.session import Session, within
+
+        data, batch = self._rows(X, Y, weight), self.trainer.batch_size
+
+        def train(session: Session) -> tuple[int, float]:
+            done, loss_sum = 0, 0.0
             while done < len(rows):
                 chunk = session.run(data, rows[done:], batch)
                 if not math.isfinite(chunk.loss_sum):
                     # the minibatch that the loss is of made no update
                     return done + (chunk.n_samples - 1) // batch * batch, loss_sum
                 done, loss_sum = done + chunk.n_samples, loss_sum + chunk.loss_sum
-        return done, loss_sum
+            return done, loss_sum
+
+        return within(self.trainer._opened(), train)
 
     def epochs(self, X: Array, Y: Array, rows: Array, count: int) -> tuple[Array, int]:
         """Train for up to `count` epochs of `rows`, for about a tenth of a second.
@@ -185,11 +190,13 @@ class Engine:
         Returns the sum of costs of each finished epoch, and 0; or where a loss is not finite −1 less the samples of the
         next epoch that were trained on.
         """
-        start = perf_counter()
-        with cast("Attached", self.trainer._opened()) as session:
-            losses, done = session.inner.epochs(self._rows(X, Y, None), rows, self.trainer.batch_size,
-                                                min(count, self._chunk))
-        if len(losses) < min(count, self._chunk):
+        from fastbp.base.session import within
+
+        start, data, batch = perf_counter(), self._rows(X, Y, None), self.trainer.batch_size
+        count = min(count, self._chunk)
+        session = cast("Attached", self.trainer._opened())
+        losses, done = within(session, lambda attached: attached.inner.epochs(data, rows, batch, count))
+        if len(losses) < count:
             return losses, -1 - done
         if perf_counter() - start < _CHUNK_SECONDS / 2:
             self._chunk *= 2

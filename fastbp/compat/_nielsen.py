@@ -166,7 +166,7 @@ class Descent:
                 )
                 gradient = engine.gradient(X[rows], Y[rows])
             except (TypeError, ValueError):
-                return  # arrays that are none of a network, or numbers that are not finite
+                continue  # arrays that are none of a network, or targets that this loss does not take
             if close(gradient, mean):
                 self._engine, self._samples = engine, (X, Y)
                 return

@@ -22,7 +22,7 @@ from fastbp.compiled.inference import Bound, loss_fields
 from fastbp.compiled.workspace import Workspace, address, aligned, padded_ld, work, workspace_of
 from fastbp.kernels.blocking import SAMPLE_PASS
 from fastbp.kernels.epoch import TRAIN
-from fastbp.kernels.gradient import OPTIMIZER, SGD, STORE
+from fastbp.kernels.gradient_layers import OPTIMIZER, SGD, STORE
 from fastbp.kernels.runtime.threads import ThreadTuner, available, on_numba_threads
 from fastbp.kernels.tiles.packing import pack_parameters, unpack_parameters
 from fastbp.optimizers import Optimizer

@@ -91,6 +91,7 @@ def test_momentum_moves_no_bias_where_there_is_none():
     plain = net.copy()
     assert all((b == 0).all() for b in plain.biases)
     assert net.backprop(X, labels).biases == []
+    assert fastbp.check_gradients(net, X, labels)
 
 
 def test_what_the_caller_writes_counts_at_the_next_call():

@@ -138,7 +138,7 @@ def test_nodes_that_are_no_layers_are_named(tmp_path, nodes, message):
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x3a\x05abc", b"\xff" * 30, b"\x38\x01"])
 def test_other_files_are_no_onnx(tmp_path, content):
     (tmp_path / "net.onnx").write_bytes(content)
-    with pytest.raises(ValueError, match=r"net\.onnx'"):
+    with pytest.raises(fastbp.FormatError, match=r"net\.onnx'"):
         from_onnx(tmp_path / "net.onnx")
 
 
@@ -150,8 +150,20 @@ def test_damaged_onnx_files_give_no_other_error(tmp_path):
         damaged = bytearray(content[: rng.integers(1, len(content))])
         damaged[rng.integers(len(damaged))] = rng.integers(256)
         (tmp_path / "net.onnx").write_bytes(damaged)
-        with suppress(ValueError):
+        with suppress(fastbp.FormatError):
             from_onnx(tmp_path / "net.onnx")
+
+
+def test_damaged_npz_files_give_no_other_error(tmp_path):
+    to_npz(network(), tmp_path / "net.npz")
+    content = (tmp_path / "net.npz").read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        damaged = bytearray(content[: rng.integers(1, len(content))] if rng.integers(2) else content)
+        damaged[rng.integers(len(damaged))] = rng.integers(256)
+        (tmp_path / "net.npz").write_bytes(damaged)
+        with suppress(fastbp.FormatError):
+            from_npz(tmp_path / "net.npz")
 
 
 def test_negative_and_packed_numbers_of_protobuf():

@@ -17,8 +17,8 @@ PACKAGE = ROOT / "fastbp"
 # root is one of the tables or stands on everything (FACE).
 TABLES = {
     "activations", "losses", "optimizers", "schedules", "plateau", "cosine", "initializers", "metrics", "callbacks",
-    "events", "history", "regularization", "checks", "canonical", "held", "conversion", "targets", "update_rules", "moments",
-    "exceptions", "paths", "best", "recorders",
+    "events", "history", "regularization", "checks", "canonical", "held", "conversion", "targets", "update_rules",
+    "moments", "exceptions", "paths", "best", "recorders",
 }
 FACE = {
     "network", "trainer", "gradcheck", "lbfgs", "configuration", "precompile", "bound", "finding",
