@@ -24,7 +24,7 @@ from fastbp.network import Network
 __all__ = ["from_npz", "from_onnx", "from_safetensors", "to_npz", "to_onnx", "to_safetensors"]
 
 AnyPath = str | os.PathLike[str]
-_DAMAGES = (ValueError, KeyError, EOFError, OverflowError, struct.error, zipfile.BadZipFile, zlib.error)
+_DAMAGES = (ValueError, KeyError, EOFError, OverflowError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error)
 
 
 @contextmanager

@@ -68,7 +68,8 @@ def read_npz(path: Path, activation: str | Sequence[str], output: str | None, co
     ValueError
         If it holds pickled objects, or arrays that do not follow one another.
     """
-    with np.load(path, allow_pickle=False) as file:
+    # opened here: NumPy leaves a damaged file open
+    with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
     names = arrays.pop("activations", None)
     loss = str(arrays.pop("loss", "")) or None
