@@ -1,4 +1,4 @@
-"""Times side by side of NumPy code and of `fastbp.compat`: whole calls as users make them, imports and kernels included.
+"""Times side by side of NumPy code and of `fastbp.compat`: whole calls as users make them, with imports and kernels.
 
 Each call runs in a process of its own, so that the start of the kernels counts, and again where they are started. The
 NumPy side is the same code with the kernels switched off, or a plain loop over samples where the face is NumPy, too.
