@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from fastbp import callbacks, reference, schedules
     from fastbp.activations import Activation
     from fastbp.base.network import Gradients
+    from fastbp.bound import bind
     from fastbp.configuration import Configuration
     from fastbp.exceptions import DivergenceError, FormatError
+    from fastbp.finding import find_binding
     from fastbp.gradcheck import check_gradients
     from fastbp.history import History
     from fastbp.lbfgs import fit_lbfgs
@@ -28,17 +30,17 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = ["SGD", "Activation", "Adagrad", "Adam", "AdamW", "Adamax", "DivergenceError", "FormatError", "Gradients",
-           "History", "Lion", "Loss", "Network", "RMSProp", "Trainer", "callbacks", "check_gradients", "config",
-           "fit_lbfgs", "load", "reference", "schedules", "show_config", "warmup"]
+           "History", "Lion", "Loss", "Network", "RMSProp", "Trainer", "bind", "callbacks", "check_gradients", "config",
+           "find_binding", "fit_lbfgs", "load", "reference", "schedules", "show_config", "warmup"]
 
 # Where the names are that are not modules. They are imported when they are asked for: Numba takes half a second, and
 # what needs no kernel yet, such as `fastbp.estimators`, does not wait for it.
 _HOMES = {
     **dict.fromkeys(("SGD", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "RMSProp"), "optimizers"),
     "Activation": "activations", "Gradients": "base.network", "Configuration": "configuration", "History": "history",
-    "DivergenceError": "exceptions", "FormatError": "exceptions",
     "Loss": "losses", "Network": "network", "Trainer": "trainer", "check_gradients": "gradcheck",
-    "fit_lbfgs": "lbfgs", "warmup": "precompile",
+    "DivergenceError": "exceptions", "FormatError": "exceptions",
+    "fit_lbfgs": "lbfgs", "warmup": "precompile", "bind": "bound", "find_binding": "finding",
 }  # fmt: skip
 
 

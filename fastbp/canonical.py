@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from fastbp.checks import check_count
 from fastbp.conversion import FloatArray, as_array, finite, place, variable
 
-__all__ = ["FloatArray", "float_type", "generator", "layer_sizes", "sample_weights", "samples"]
+__all__ = ["FloatArray", "float_type", "generator", "layer_sizes", "row_numbers", "sample_weights", "samples"]
 
 
 def samples(
@@ -95,6 +95,32 @@ def sample_weights(
         s = int(weights.argmin())
         raise ValueError(f"{place(argument, (s,))} is {weights[s]}; weights must not be negative")
     return weights
+
+
+def row_numbers(rows: Any, n_samples: int, argument: str = "rows") -> NDArray[np.int64]:
+    """Return numbers of samples as int64 (k,), at least one, each of 0..n_samples-1.
+
+    Raises
+    ------
+    TypeError
+        If they are not integers.
+    ValueError
+        If they have another shape, or one of them is out of range.
+
+    Examples
+    --------
+    >>> row_numbers([2, 0, 2], 3)
+    array([2, 0, 2])
+    """
+    array = as_array(rows, argument)
+    if array.ndim != 1 or array.size == 0:
+        raise ValueError(f"{variable(argument)} has shape {array.shape}, expected (k,) with k > 0")
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{variable(argument)} holds {array.dtype}, expected numbers of samples: integers")
+    for k in (int(array.argmin()), int(array.argmax())):
+        if not 0 <= array[k] < n_samples:
+            raise ValueError(f"{place(argument, (k,))} is {array[k]}, expected rows 0..{n_samples - 1}")
+    return np.require(array, dtype=np.int64, requirements=["C", "A"])
 
 
 def layer_sizes(sizes: Any) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastbp import canonical
-from fastbp.base.network import BaseNetwork
+from fastbp.base.network import BaseNetwork, layer_views
 from fastbp.checks import check_count, check_number
 
 # Largest relative error of correct gradients, by dtype. The sums of a step cost some of its digits, and most of them
@@ -147,7 +147,7 @@ def check_gradients(
     tolerance = check_number("tolerance", tolerance, 0.0, open_low=True)
     indices = _draw(net, check_count("max_parameters", max_parameters), canonical.generator(rng))
     X, Y, weight = net.canonical(X, Y, sample_weight)
-    g = net.backprop(X, Y, weight).flat[indices].astype(np.float64)
+    g = net._backprop(X, Y, weight)[1][indices].astype(np.float64)
     twin = net.copy(np.float64)
     d = np.array([_difference(twin, k, STEP, X, Y, weight) for k in indices])
     noise = np.finfo(np.float64).eps * (4.0 * abs(twin.loss(X, Y, weight)) / STEP + 1.0)
@@ -196,7 +196,7 @@ def _draw(net: BaseNetwork, n: int, rng: np.random.Generator) -> NDArray[np.int6
 
 
 def _array_sizes(net: BaseNetwork) -> list[int]:
-    return [array.size for layer in zip(net.weights, net.biases, strict=True) for array in layer]
+    return [array.size for layer in zip(*layer_views(net.parameters, net.sizes), strict=True) for array in layer]
 
 
 def _name(net: BaseNetwork, k: int) -> str:

@@ -131,10 +131,12 @@ def fit_lbfgs(
     >>> history.converged, history.n_iterations == len(history.loss)
     (True, True)
     """
+    if not network._trains_biases:
+        raise ValueError("the network has no biases, and L-BFGS trains them; take a Trainer")
     l2 = check_number("l2", l2, 0.0)
     options = {"maxiter": check_count("max_iter", max_iter), "gtol": check_number("tol", tol, 0.0), "ftol": 0.0}
     options["maxfun"] = 20 * max_iter  # maxiter comes first: an iteration takes little more than one evaluation
-    objective = Objective(network, (X, Y, sample_weight), l2)
+    objective = Objective(network, (*network._rows(X, Y), sample_weight), l2)
     run = _Run(objective, network.dtype)
     first, _ = objective(objective.network.parameters.copy())
     if not np.isfinite(first):
@@ -148,6 +150,7 @@ def fit_lbfgs(
     finally:
         network.parameters[:] = run.reached[0]
         network.multilabel = objective.network.multilabel
+        network._settle()
     if run.diverged or not np.isfinite(found.fun):
         raise DivergenceError(f"L-BFGS came to numbers that are not finite in {network.dtype}; scale the inputs")
     history = run.history()

@@ -6,6 +6,7 @@ import numpy as np
 
 from fastbp import canonical
 from fastbp.base.network import BaseNetwork, Targets
+from fastbp.base.session import Session as AnySession
 from fastbp.base.session import within
 from fastbp.base.sources import in_order
 from fastbp.canonical import FloatArray
@@ -70,6 +71,14 @@ class Network(BaseNetwork):
         if self._bound is None:
             self._bound = Bound(self)
         return self._bound
+
+    def _attach(self, session: AnySession) -> AnySession:
+        """Return the session of a trainer, which may do more where it ends."""
+        return session
+
+    def _rules(self, rules: Regularization) -> Regularization:
+        """Return the rules of a trainer, and what else holds for this network."""
+        return rules
 
     def _forward(self, X: FloatArray) -> FloatArray:
         a, finite = self._compiled().outputs(X)

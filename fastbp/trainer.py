@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fastbp.base.session import Session as AnySession
 from fastbp.base.trainer import BaseTrainer
 from fastbp.canonical import FloatArray
 from fastbp.compiled.session import Session
@@ -74,8 +75,8 @@ class Trainer(BaseTrainer):
 
     network: Network
 
-    def _open(self, states: Sequence[FloatArray]) -> Session:
+    def _open(self, states: Sequence[FloatArray]) -> AnySession:
         network = self.network
-        return Session(
-            network, network._compiled(), self.optimizer, self.regularization, states, self._steps, self.threads
-        )
+        rules = network._rules(self.regularization)
+        session = Session(network, network._compiled(), self.optimizer, rules, states, self._steps, self.threads)
+        return network._attach(session)

@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 
-from fastbp.base.network import BaseNetwork
+from fastbp.base.network import BaseNetwork, layer_views
 from fastbp.canonical import FloatArray
 from fastbp.symbolic.derive import activation_derivative
 
@@ -38,7 +38,8 @@ def dead_layer(network: BaseNetwork, X: FloatArray) -> int:
 def _without_slope(network: BaseNetwork, a: FloatArray) -> set[int]:
     """The hidden layers without a slope for these samples."""
     found = set()
-    hidden = zip(network.weights[:-1], network.biases[:-1], network.activations[:-1], strict=True)
+    weights, biases = layer_views(network.parameters, network.sizes)  # whosever the arrays are
+    hidden = zip(weights[:-1], biases[:-1], network.activations[:-1], strict=True)
     for l, (W, b, activation) in enumerate(hidden, start=1):
         z = a @ W.T + b
         a = activation.function(z)

@@ -41,6 +41,7 @@ class NetworkState(ABC):
     activations: tuple[Activation, ...]
     loss_function: Loss
     _multilabel = False
+    _trains_biases = True
 
     def __init__(
         self,
@@ -75,6 +76,13 @@ class NetworkState(ABC):
         # users get a view: its shape, dtype and size may be changed in place, and kernels go by the array itself
         self._shown = self._parameters.view()
         self._weights, self._biases = layer_views(self._parameters, self.sizes)
+
+    def _rows(self, X: Any, Y: Any) -> tuple[Any, Any]:
+        """Return samples as rows, whatever they are for the user; see `fastbp.bound`."""
+        return X, Y
+
+    def _settle(self) -> None:  # noqa: B027 - nothing to be done for arrays of one's own
+        """Make arrays that others hold current; see `fastbp.bound`."""
 
     @property
     def parameters(self) -> FloatArray:

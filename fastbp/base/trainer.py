@@ -9,6 +9,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from fastbp import canonical
 from fastbp.base.classes import ClassWeights, class_weights, weigh_classes
 from fastbp.base.dead import warn_of_dead_layers
 from fastbp.base.progress import Progress
@@ -135,6 +136,7 @@ class BaseTrainer(TrainerState):
         finally:
             for on_train_end in end:
                 on_train_end(self)
+            self.network._settle()
         return self.history
 
     def step(self, X: ArrayLike, Y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
@@ -177,6 +179,54 @@ class BaseTrainer(TrainerState):
         if not math.isfinite(loss_sum):
             raise self._diverged(loss_sum, f"step {self.steps + 1}")
         return float(loss_sum / n)
+
+    def train_rows(
+        self, X: ArrayLike, Y: ArrayLike, rows: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Make updates with the samples in an order of the caller's.
+
+        Parameters
+        ----------
+        X, Y : array_like
+            Inputs and targets, as `fit` takes them.
+        rows : array_like of int (k,)
+            Numbers of samples, one minibatch of `batch_size` after the other. Samples may come more than once or not at
+            all. The last minibatch has what remains.
+        sample_weight : array_like (n_samples,), optional
+            Weights v_s >= 0 in C = 1/m Σ_s v_s C_s. The default is 1.
+
+        Returns
+        -------
+        float
+            Mean cost of these samples, each before the update of its minibatch.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is of the wrong type, shape or range. Nothing has changed then.
+        DivergenceError
+            If the loss is no longer finite. The minibatch with this loss makes no update.
+
+        Examples
+        --------
+        >>> from fastbp.reference import Network, Trainer
+        >>> trainer = Trainer(Network([1, 2], rng=0), batch_size=2)
+        >>> loss = trainer.train_rows([[0.0], [1.0], [2.0]], [0, 1, 1], rows=[2, 0, 1, 2, 2])
+        >>> trainer.steps
+        3
+        """
+        data = self.network.canonical(X, Y, sample_weight)
+        order = canonical.row_numbers(rows, data[0].shape[0])
+
+        def train(session: Session) -> float:
+            loss_sum = 0.0
+            for chunk in array_chunks(session, data, order, self.batch_size):
+                loss_sum += chunk.loss_sum
+                if not math.isfinite(loss_sum):
+                    raise self._diverged(loss_sum, f"step {self.steps + 1}")
+            return loss_sum
+
+        return within(self._opened(), train) / len(order)
 
     def _source(
         self, X: Any, Y: ArrayLike | None, epochs: int, sample_weight: ArrayLike | None, by_class: ClassWeights

@@ -22,7 +22,7 @@ from fastbp.compiled.inference import Bound, loss_fields
 from fastbp.compiled.workspace import Workspace, address, aligned, padded_ld, work, workspace_of
 from fastbp.kernels.blocking import SAMPLE_PASS
 from fastbp.kernels.epoch import TRAIN
-from fastbp.kernels.gradient import OPTIMIZER, SGD, STORE
+from fastbp.kernels.gradient_layers import OPTIMIZER, SGD, STORE
 from fastbp.kernels.runtime.threads import ThreadTuner, available, on_numba_threads
 from fastbp.kernels.tiles.packing import pack_parameters, unpack_parameters
 from fastbp.optimizers import Optimizer
@@ -98,7 +98,8 @@ class Session:
         n_classes = 2 if self._network.is_binary else self._network.sizes[-1]
         weight_rules, bias_rules = (rules.gradient_rules(biases=biases) for biases in (False, True))
         stores = optimizer is None or rules.clip_norm is not None
-        in_registers = optimizer is not None and optimizer.is_plain_sgd and not (stores or weight_rules)
+        ruled = stores or weight_rules or bias_rules
+        in_registers = optimizer is not None and optimizer.is_plain_sgd and not ruled
         self._epilogue = STORE if stores else SGD if in_registers else OPTIMIZER
         self._weight_rules = weight_rules
         workspace.point(
@@ -174,6 +175,30 @@ class Session:
         self._is_current |= last
         tuner.record(wanted, n_steps, perf_counter() - start)
         return self._measured()
+
+    def epochs(self, data: Canonical, rows: NDArray[np.int64], batch_size: int, count: int) -> tuple[FloatArray, int]:
+        """Train for epochs of the same rows on one thread, by plain gradient descent of a constant rate.
+
+        Returns
+        -------
+        losses : ndarray
+            Σ_s v_s C_s of each epoch that was finished: of fewer than `count` where a loss was not finite.
+        done : int
+            Samples of the epoch that was not finished, up to the minibatch with that loss.
+        """
+        from fastbp.kernels.epochs import EPOCHS  # few need it
+
+        batch_size = min(batch_size, len(rows))
+        self._reserve(batch_size)
+        if data is not self._data:
+            self._take(data, batch_size)
+        losses, hyper = np.empty(count), self._hyper(-(-len(rows) // batch_size))
+        place = self._workspace.address, self._layers_at, len(self._layers)
+        self._is_current = False
+        finished = EPOCHS(losses, self._result, *place, rows, batch_size, hyper, self._enters)
+        self._enters = False
+        done = 0 if finished == count else int(self._result[2]) - 1
+        return losses[:finished], done // batch_size * batch_size
 
     def _one_step(self, rows: NDArray[np.int64], *, last: bool) -> ChunkResult:
         """A step of which nothing can be tuned, for less Python beside it."""

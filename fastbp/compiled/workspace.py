@@ -21,7 +21,7 @@ from fastbp.base.network import BaseNetwork, Targets
 from fastbp.canonical import FloatArray
 from fastbp.compiled.formulas import activation_address
 from fastbp.kernels.blocking import INFERENCE_BLOCKS, L2_SAMPLES, L2_WEIGHT_BYTES, SAMPLE_PASS
-from fastbp.kernels.gradient import scratch_size
+from fastbp.kernels.gradient_layers import scratch_size
 from fastbp.kernels.runtime.barrier import arrivals_size
 from fastbp.kernels.runtime.records import LAYER, WORKSPACE
 from fastbp.kernels.tiles.packing import padded

@@ -3,6 +3,9 @@
 Signatures, shapes and bits are those of the loops. The work is shared by as many threads as `numba.set_num_threads`
 sets, one or more. Weights are packed anew at each call. Training does not take these functions for that reason.
 
+They are called from Python as ``fastbp.kernels.forward`` and so on, and from functions that Numba compiles: see
+``examples/own_loop.py``.
+
 The caller keeps four rules, because no argument is checked. All arrays have one dtype, float32 or float64. All are in C
 order. An array that is written shares no memory with another argument. The shapes are those of the docstrings: a wrong
 shape crashes the process.
@@ -14,7 +17,7 @@ import numpy as np
 from numba import get_num_threads, prange
 
 from fastbp.kernels.blocking import SAMPLE_PASS
-from fastbp.kernels.gradient import CONTINUED, NEW, gradient_panel
+from fastbp.kernels.gradient_layers import CONTINUED, NEW, gradient_panel
 from fastbp.kernels.runtime.jit import entry
 from fastbp.kernels.tiles.gemm import gemm
 from fastbp.kernels.tiles.packing import pack, pack_transposed, padded, panel_width, unpack

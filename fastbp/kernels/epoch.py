@@ -14,9 +14,9 @@ import math
 import numpy as np
 from numba import prange
 
-from fastbp.kernels.backward import backward_samples
-from fastbp.kernels.forward import forward_samples
-from fastbp.kernels.gradient import SGD, gradient_layers
+from fastbp.kernels.backward_layers import backward_samples
+from fastbp.kernels.forward_layers import forward_samples
+from fastbp.kernels.gradient_layers import SGD, gradient_layers
 from fastbp.kernels.norms import apply_layers, limit_layers, norm, penalty
 from fastbp.kernels.output import delta_output
 from fastbp.kernels.runtime.barrier import all_running, reset, wait

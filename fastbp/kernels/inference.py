@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from fastbp.kernels.forward import forward_samples
+from fastbp.kernels.forward_layers import forward_samples
 from fastbp.kernels.output import delta_output
 from fastbp.kernels.runtime.jit import entry, inner
 from fastbp.kernels.runtime.records import layers_at, workspace_at

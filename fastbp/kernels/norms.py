@@ -11,7 +11,7 @@ import numpy as np
 
 from fastbp.kernels.blocking import NORM_PART, UPDATE_ROWS
 from fastbp.kernels.formulas import call_update
-from fastbp.kernels.gradient import inputs_of, repack_transposed
+from fastbp.kernels.gradient_layers import inputs_of, repack_transposed
 from fastbp.kernels.runtime.jit import inner
 from fastbp.kernels.tiles.packing import padded, panel_width
 from fastbp.kernels.tiles.skinny import skinny_offset

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from guarded import assert_untouched, guarded, numbers
 
+import fastbp.kernels as public
 from fastbp.kernels import arrays, loops
 
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
@@ -118,3 +119,23 @@ def test_tiles_give_the_bits_of_the_loops(threads):
     if threads > numba.config.NUMBA_NUM_THREADS:
         pytest.skip("this machine has one core")
     assert different(threads) == []
+
+
+# ------------------------------------------------------------------ in loops of the user's
+@numba.njit
+def compiled_by_the_user(z, W, b, x, below, delta, sigma_prime, dW, db):
+    public.forward(z, W, b, x)
+    public.backward(below, delta, W, sigma_prime)
+    public.gradient(dW, db, delta, x)
+
+
+@DTYPES
+def test_functions_of_the_user_call_the_kernels(dtype):
+    m, n_in, n_out = 11, 17, 31
+    x, W, b = numbers(dtype, m, n_in), numbers(dtype, n_out, n_in), numbers(dtype, n_out)
+    delta, sigma_prime = numbers(dtype, m, n_out, seed=1), numbers(dtype, m, n_in, seed=2)
+    z, below, dW, db = np.empty_like(delta), np.empty_like(x), np.empty_like(W), np.empty_like(b)
+    compiled_by_the_user(z, W, b, x, below, delta, sigma_prime, dW, db)
+    for found, expected in zip((z, below, dW, db), results(arrays, (m, n_in, n_out), dtype), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    assert (public.forward, public.gradient) == (arrays.forward, arrays.gradient)

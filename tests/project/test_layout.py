@@ -17,10 +17,13 @@ PACKAGE = ROOT / "fastbp"
 # root is one of the tables or stands on everything (FACE).
 TABLES = {
     "activations", "losses", "optimizers", "schedules", "plateau", "cosine", "initializers", "metrics", "callbacks",
-    "events", "history", "regularization", "checks", "canonical", "conversion", "targets", "update_rules", "moments",
-    "exceptions", "paths", "best", "recorders",
+    "events", "history", "regularization", "checks", "canonical", "held", "conversion", "targets", "update_rules",
+    "moments", "exceptions", "paths", "best", "recorders",
 }
-FACE = {"network", "trainer", "gradcheck", "lbfgs", "configuration", "precompile", "", "__main__"}
+FACE = {
+    "network", "trainer", "gradcheck", "lbfgs", "configuration", "precompile", "bound", "finding",
+    "exchange", "files", "", "__main__",
+}
 # Modules of the kernels that others use, too, without what Numba compiles.
 LEAVES = {"kernels.vectors.vecmath", "kernels.runtime.whole_files"}
 BELOW = {
@@ -33,6 +36,7 @@ BELOW = {
     "reference": {"tables", "symbolic", "base", "kernels.vectors.vecmath"},
     "face": {"tables", "symbolic", "io", "base", "compiled", "reference", "kernels"},
     "estimators": {"tables", "base", "face", "kernels.runtime.threads"},
+    "compat": {"tables", "symbolic", "base", "face"},
 }
 
 # Third-party packages that a module may import at its top; elsewhere only NumPy, Numba and Numba's llvmlite.
@@ -186,6 +190,13 @@ fastbp.Network
 print(before, "numba" in sys.modules)
 """
     assert run_python(code).split() == ["False", "True"]
+
+
+def test_import_of_compat_loads_nothing_compiled():
+    names = ", ".join(f"fastbp.{module}" for module in SOURCES if group_of(module) == "compat")
+    loaded = set(run_python(f"import sys, {names}; print(*sys.modules)").split())
+    assert "fastbp.compat.network2" in loaded
+    assert not loaded & {"numba", "llvmlite", "fastbp.network", "fastbp.activations", "matplotlib", "h5py", "scipy"}
 
 
 def test_every_public_name_is_there_and_is_listed():

@@ -1,0 +1,224 @@
+"""The loop over samples of networks that are lists of layer objects with a forward and a backward call.
+
+A face says how its layers are read and what one step is. The loop begins with these steps. Where the kernels pay, the
+activations and the loss are recognised by their values, one step is made by both, and if the arrays agree the kernels
+train the layers' own arrays in place. The last sample is always left to the objects: what they keep of it is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastbp.compat._core import Array, Clock, Engine, rate_of, same_step, stacked
+
+# Where two functions are compared: on both sides of 0, and at 0 itself.
+_GRID = np.array([-3.1, -2.0, -1.0, -0.4, -0.01, 0.0, 0.02, 0.5, 1.0, 2.3, 3.2])
+
+
+@dataclass
+class Affine:
+    """A layer z = x W + b, or W x + b: its own arrays."""
+
+    W: Array
+    b: Array
+
+
+@dataclass
+class Function:
+    """A layer of one function of each number, and its derivative; "softmax" is known by its name alone."""
+
+    function: Any
+    derivative: Any
+
+
+Part = Affine | Function | None  # None: a layer of another kind
+
+
+@dataclass
+class Hypothesis:
+    """What the objects are taken to be: arrays, names, and the loss as a multiple of fastbp's."""
+
+    weights: list[Array]
+    biases: list[Array]
+    hidden: list[str]
+    output: str
+    loss: str = ""
+    gradient_scale: float = 1.0
+    loss_scale: float = 1.0
+
+
+class Objects:
+    """A training loop of a face.
+
+    Parameters
+    ----------
+    parts : sequence of Affine, Function or None
+        Layers in their order.
+    loss, loss_prime : callable
+        Functions of a target and an output.
+    rate : object
+        Learning rate.
+    columns : bool
+        Whether samples are columns, and matrices (n_out, n_in).
+    step : callable
+        Function of x and y that makes one step by the objects and returns the output before it.
+    """
+
+    def __init__(
+        self, parts: Sequence[Part], loss: Callable[[Any, Any], Any], loss_prime: Callable[[Any, Any], Any], rate: Any,
+        columns: bool, step: Callable[[Any, Any], Any],
+    ) -> None:
+        self._parts, self._loss, self._loss_prime = parts, loss, loss_prime
+        self._rate, self._columns, self._step = rate_of(rate), columns, step
+        self._engine: Engine | None = None
+        self._loss_scale = 1.0
+
+    def run(self, x: Sequence[Any], y: Sequence[Any], epochs: int, report: Callable[[int, Any], None]) -> None:
+        """Train on all samples one by one for some epochs; `report` is told number and summed loss of each."""
+        n, at, error = len(x), 0, 0.0
+        total = n * epochs
+        clock = Clock(total)
+        clock.refused = self._rate is None
+        samples: tuple[Array, Array] | None = None
+        while at < total:
+            if self._engine is None and clock.pays:
+                clock.refused, samples = True, self._take_over(x, y)
+            if self._engine is not None and samples is not None and total - at > 1:
+                if at % n == 0 and total - 1 - at >= n:
+                    losses, done = self._engine.epochs(*samples, _numbers(n), (total - 1 - at) // n)
+                    for loss in losses.tolist():
+                        report(at // n, loss * self._loss_scale)
+                        at += n
+                    if done < 0:
+                        at, self._engine = at - 1 - done, None
+                    continue
+                stop = min(n, at % n + total - 1 - at)
+                done, loss = self._engine.run(*samples, _numbers(n)[at % n : stop])
+                error += loss * self._loss_scale
+                self._engine = None if done < stop - at % n else self._engine
+                at += done
+            else:
+                output = clock.step(self._step, x[at % n], y[at % n])
+                error += self._loss(y[at % n], output)
+                at += 1
+            if at % n == 0 and at:
+                report(at // n - 1, error)
+                error = 0.0
+
+    # ------------------------------------------------------------------ what the objects are
+    def _take_over(self, x: Sequence[Any], y: Sequence[Any]) -> tuple[Array, Array] | None:
+        """Samples as rows, and an engine for the layers' arrays, if it makes the first sample's step as they do."""
+        found = hypothesis(self._parts)
+        if found is None:
+            return None
+        n_in, n_out = found.weights[0].shape[0], found.weights[-1].shape[1]
+        if self._columns:
+            n_in, n_out = found.weights[0].shape[1], found.weights[-1].shape[0]
+        X, Y = stacked(list(x), n_in), stacked(list(y), n_out)
+        if X is None or Y is None or not (np.isfinite(X).all() and np.isfinite(Y).all()):
+            return None
+        if not self._one_of(np.shape(x[0]), n_in):
+            return None
+        try:
+            if not self._agrees(found, X, Y, x[0], y[0]):
+                return None
+            self._engine = self._made(found.weights, found.biases, found)
+        except (TypeError, ValueError):
+            return None  # arrays that are none of a network
+        self._loss_scale = found.loss_scale
+        return X, Y
+
+    def _one_of(self, shape: tuple[int, ...], n: int) -> bool:
+        return shape == ((n, 1) if self._columns else (1, n))
+
+    def _made(self, weights: list[Array], biases: list[Array], found: Hypothesis) -> Engine:
+        return Engine(weights, biases, found.hidden, found.output, found.loss, columns=self._columns,
+                      rate=(self._rate or 0.0) * found.gradient_scale, batch_size=1)
+
+    def _agrees(self, found: Hypothesis, X: Array, Y: Array, x: Any, y: Any) -> bool:
+        """Whether the loss is a multiple of a known one, and a step the same: made on copies, and taken back."""
+        arrays = [*found.weights, *found.biases]
+        before = [array.copy() for array in arrays]
+        try:
+            output = np.asarray(self._step(x, y))
+            after = [array.copy() for array in arrays]
+        finally:
+            for array, old in zip(arrays, before, strict=True):
+                array[...] = old
+        if not known_loss(found, output, np.asarray(y), self._loss, self._loss_prime):
+            return False
+        copies = before[: len(found.weights)], before[len(found.weights) :]
+        olds = [array.copy() for array in before]
+        self._made(*copies, found).run(X[:1], Y[:1], _numbers(1))
+        return all(same_step(old, one, other) for old, one, other in zip(olds, before, after, strict=True))
+
+
+def _numbers(n: int) -> Array:
+    return np.arange(n)
+
+
+def hypothesis(parts: Sequence[Part]) -> Hypothesis | None:
+    """The network that layers are, by the values of their functions; None where it is none of fastbp's."""
+    weights, biases, names = list[Array](), list[Array](), list[str]()
+    for part in parts:
+        if isinstance(part, Affine):
+            weights.append(part.W)
+            biases.append(part.b)
+            names.append("identity")
+        elif part is None or not weights or names[-1] != "identity":
+            return None
+        else:
+            name = known_function(part.function, part.derivative)
+            if name is None:
+                return None
+            names[-1] = name
+    if not weights or "softmax" in names[:-1]:
+        return None
+    return Hypothesis(weights, biases, names[:-1], names[-1])
+
+
+def known_function(function: Any, derivative: Any) -> str | None:
+    """The activation that two callables of z are, by their values, or None."""
+    if function == "softmax":
+        return "softmax"
+    from fastbp.activations import ACTIVATIONS
+    from fastbp.symbolic.derive import activation_derivative
+
+    try:
+        a, slope = np.asarray(function(_GRID.copy())), np.asarray(derivative(_GRID.copy()))
+    except Exception:  # noqa: BLE001 - whatever a function of the user raises
+        return None
+    for name, known in ACTIVATIONS.items():
+        value = known.function(_GRID)
+        if np.shape(a) == _GRID.shape == np.shape(slope) and np.allclose(a, value, rtol=1e-13, atol=1e-15):
+            expected = np.broadcast_to(activation_derivative(known)(_GRID, value), _GRID.shape)
+            if np.allclose(slope, expected, rtol=1e-12, atol=1e-15):
+                return name
+    return None
+
+
+def known_loss(found: Hypothesis, a: Array, y: Array, loss: Any, loss_prime: Any) -> bool:
+    """Whether loss and derivative are multiples of one of fastbp's; the hypothesis then has it."""
+    from fastbp.losses import LOSSES
+    from fastbp.symbolic.derive import loss_derivative
+
+    with np.errstate(all="ignore"):
+        gradient, value = np.asarray(loss_prime(y, a), np.float64), float(loss(y, a))
+        for name in ("quadratic", "cross_entropy"):
+            known = LOSSES[name]
+            expected = np.asarray(loss_derivative(known)(a, y.astype(np.float64)))
+            cost = float(np.sum(known.cost(a, y.astype(np.float64))))
+            square = float(np.sum(expected * expected))
+            if gradient.shape != expected.shape or not np.isfinite(square) or square == 0.0 or cost == 0.0:
+                continue
+            scale = float(np.sum(gradient * expected)) / square
+            close = np.abs(gradient - scale * expected).max() <= 1e-12 * np.abs(gradient).max()
+            # softmax with cross-entropy is another cost here, y ln a alone
+            if close and scale > 0 and (name, found.output) != ("cross_entropy", "softmax"):
+                found.loss, found.gradient_scale, found.loss_scale = name, scale, value / cost
+                return True
+    return False

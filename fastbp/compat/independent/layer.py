@@ -1,0 +1,21 @@
+"""What layers have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["Layer"]
+
+
+class Layer:
+    """A layer, which keeps the `input` of its last sample."""
+
+    def __init__(self) -> None:
+        self.input: Any = None
+        self.output: Any = None
+
+    def forward(self, input: Any) -> Any:  # noqa: A002 - the original's name
+        """Compute the output for an input."""
+
+    def backward(self, output_gradient: Any, learning_rate: float) -> Any:
+        """Compute the derivative by the input from that by the output, and update the parameters."""
