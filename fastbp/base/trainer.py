@@ -83,7 +83,8 @@ class BaseTrainer(TrainerState):
             If an argument is of the wrong type, shape or range. Nothing has changed then, except by the minibatches
             before a wrong one of an iterable.
         DivergenceError
-            If the loss is no longer finite. The minibatch with this loss makes no update.
+            If the loss is no longer finite: the minibatch with this loss makes no update. Or if a parameter is not
+            finite after an epoch.
 
         Warns
         -----
@@ -177,7 +178,7 @@ class BaseTrainer(TrainerState):
         n = data[0].shape[0]
         loss_sum = within(self._opened(), lambda session: session.run(data, in_order(n), n).loss_sum)
         if not math.isfinite(loss_sum):
-            raise self._diverged(loss_sum, f"step {self.steps + 1}")
+            raise self._diverged(f"the loss is {loss_sum} in", f"step {self.steps + 1}")
         return float(loss_sum / n)
 
     def train_rows(
@@ -223,7 +224,7 @@ class BaseTrainer(TrainerState):
             for chunk in array_chunks(session, data, order, self.batch_size):
                 loss_sum += chunk.loss_sum
                 if not math.isfinite(loss_sum):
-                    raise self._diverged(loss_sum, f"step {self.steps + 1}")
+                    raise self._diverged(f"the loss is {loss_sum} in", f"step {self.steps + 1}")
             return loss_sum
 
         return within(self._opened(), train) / len(order)
@@ -263,8 +264,9 @@ class BaseTrainer(TrainerState):
         """Train for an epoch, measure, tell the callbacks; whether one of them ends training."""
         start, title = perf_counter(), f"epoch {epoch}/{epochs}"
         logs = within(self._opened(), lambda session: self._train(chunks(session), title, bar))
-        if not is_finite(self.network._parameters):  # no loss has been taken since the last update
-            raise self._diverged("not a number after the last update", title)
+        # the loss of a minibatch comes before its update: the last one's shows in the parameters alone
+        if not is_finite(self.network._parameters):
+            raise self._diverged("a parameter is not finite after", title)
         if validation is not None:
             logs |= validation.measure()
         logs["seconds"] = perf_counter() - start
@@ -284,7 +286,7 @@ class BaseTrainer(TrainerState):
             loss_sum, correct, done = loss_sum + chunk.loss_sum, correct + chunk.correct, done + chunk.n_samples
             penalty_sum += chunk.penalty_sum
             if not math.isfinite(loss_sum):
-                raise self._diverged(loss_sum, title)
+                raise self._diverged(f"the loss is {loss_sum} in", title)
             if bar.shown:
                 logs = self._logs(loss_sum / done, correct, done)
                 text = ", ".join(f"{name} {value:.4f}" for name, value in logs.items())
@@ -303,9 +305,9 @@ class BaseTrainer(TrainerState):
     def _logs(self, loss: float, correct: int, n_samples: int) -> dict[str, float]:
         return {"loss": loss, "accuracy": correct / n_samples} if self.network.classifies else {"loss": loss}
 
-    def _diverged(self, loss: float | str, when: str) -> DivergenceError:
+    def _diverged(self, what: str, when: str) -> DivergenceError:
         learning_rate = self.optimizer.rate(max(self.steps - 1, 0))
         return DivergenceError(
-            f"the loss is {loss} in {when} at learning_rate {learning_rate:g}; "
+            f"{what} {when} at learning_rate {learning_rate:g}; "
             "try a smaller learning_rate, or inputs scaled to about -1..1"
         )

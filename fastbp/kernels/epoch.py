@@ -61,6 +61,12 @@ def correct_of(ws, m):
     return correct
 
 
+@inner
+def updates(ws):
+    """Whether parameters follow the gradient, or else it is stored to be read."""
+    return ws.epilogue == SGD or ws.update != 0
+
+
 # ------------------------------------------------------------------ after loop 2: only where a rule asks for it
 @inner
 def clip_factor(ws, layers):
@@ -125,7 +131,7 @@ def steps(after):
             if t == 0:
                 loss += loss_of(ws, part, np.int64(0), m)
                 correct, samples = correct + correct_of(ws, m), samples + m
-            if diverged:
+            if diverged and updates(ws):
                 break
             gradient_layers(ws, layers, ws.x, part, m, h, t, threads)
             wait(ws.arrivals, t, threads, phase + 2, np.int64(0))

@@ -376,6 +376,6 @@ def test_parameters_that_overflow_in_the_last_update_are_an_error(implementation
     net = implementation.Network([2, 1], output="identity", loss="quadratic", rng=0)
     trainer = implementation.Trainer(net, SGD(1e38), batch_size=4, rng=0)
     X, Y = np.full((4, 2), 1e3, np.float32), np.full((4, 1), -1e3, np.float32)
-    with pytest.raises(DivergenceError, match="loss is not a number after the last update in epoch 1/1"):
+    with pytest.raises(DivergenceError, match="a parameter is not finite after epoch 1/1"):
         trainer.fit(X, Y)
     assert trainer.steps == 1
