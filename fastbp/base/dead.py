@@ -38,7 +38,8 @@ def dead_layer(network: BaseNetwork, X: FloatArray) -> int:
 def _without_slope(network: BaseNetwork, a: FloatArray) -> set[int]:
     """The hidden layers without a slope for these samples."""
     found = set()
-    weights, biases = layer_views(network.parameters, network.sizes)  # whosever the arrays are
+    network._settle()  # whosever the arrays are
+    weights, biases = layer_views(network._parameters, network.sizes)
     hidden = zip(weights[:-1], biases[:-1], network.activations[:-1], strict=True)
     for l, (W, b, activation) in enumerate(hidden, start=1):
         z = a @ W.T + b
