@@ -10,11 +10,13 @@ from pathlib import Path
 import numba
 import pytest
 from processes import ROOT, ended, run_python, start_python
-from test_cache import doubled
+from test_cache import doubled, place
 
 import fastbp
-from fastbp.kernels.runtime import cache, numba_private
+from fastbp.kernels.runtime import numba_private
 from fastbp.kernels.runtime.numba_private import COLLECTED, ERROR, INTERFACES, TESTED, UNKEPT, UNLINKED
+
+assert place  # a fixture
 
 ON_CLASSES = [path for path in INTERFACES if "()" not in path and ":" in path]
 ON_OBJECTS = [path for path in INTERFACES if "()" in path]
@@ -132,8 +134,7 @@ def test_without_what_makes_compiling_quick_networks_train_all_the_same(path, co
     assert path in message
 
 
-def test_with_garbage_collected_kernels_compile_all_the_same(tmp_path, monkeypatch):
-    monkeypatch.setattr(cache, "directory", lambda: tmp_path)
+def test_with_garbage_collected_kernels_compile_all_the_same(place, monkeypatch):
     monkeypatch.setattr(numba_private, "_gone", {COLLECTED})
     assert doubled() == 1
 
