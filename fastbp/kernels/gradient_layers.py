@@ -231,8 +231,9 @@ def copy_inputs(to, tile_stride, x, index, ldx, s0, s1, j0, j1):
         for j in range(j0, j0 + (j1 - j0) // COPY_UNIT * COPY_UNIT, COPY_UNIT):
             for k in range(0, COPY_UNIT, lanes):
                 store(to, (j - j0) * tile_stride + o + k, load(a, j + k))
-        for k in range(j0 + (j1 - j0) // COPY_UNIT * COPY_UNIT, j1, lanes):
-            store(to, (k - j0) * tile_stride + o, load_first(a, k, j1 - k))
+        j = j0 + (j1 - j0) // COPY_UNIT * COPY_UNIT
+        for k in range(0, j1 - j, lanes):
+            store(to, (j - j0) * tile_stride + o + k, load_first(a, j + k, j1 - j - k))
 
 
 @inner
