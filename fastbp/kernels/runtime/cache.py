@@ -72,22 +72,23 @@ def _user() -> int:
 
 
 def _sources() -> bytes:
-    """One hash over every module of `CODE`, also where the package lies in a zip file."""
+    """One hash over every module of `CODE`, also where the package lies in a zip file or has compiled modules alone."""
     digest = hashlib.sha256()
     for entry in CODE:
-        place = files("fastbp").joinpath(entry.rstrip("/"))
-        modules = _modules(place, entry) if entry.endswith("/") else [(entry, place.read_bytes())]
-        for name, source in sorted(modules):
-            digest.update(name.encode() + b"\0" + source)
+        *folders, name = entry.split("/")
+        modules = dict(_modules(files("fastbp").joinpath(*folders), "/".join([*folders, ""])))
+        # a folder, or one module
+        for module in sorted(modules) if not name else {entry, f"{entry}c"} & modules.keys():
+            digest.update(module.encode() + b"\0" + modules[module].read_bytes())
     return digest.digest()
 
 
-def _modules(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
-    """Name and source of every module in `folder` and below."""
+def _modules(folder: Traversable, prefix: str) -> Iterator[tuple[str, Traversable]]:
+    """Every module in `folder`, and below unless that is the package itself, by its name."""
     for entry in folder.iterdir():
-        if entry.name.endswith(".py"):
-            yield prefix + entry.name, entry.read_bytes()
-        elif entry.is_dir():
+        if entry.name.endswith((".py", ".pyc")):
+            yield prefix + entry.name, entry
+        elif prefix and entry.is_dir() and entry.name != "__pycache__":
             yield from _modules(entry, f"{prefix}{entry.name}/")
 
 
