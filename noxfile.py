@@ -69,6 +69,13 @@ def arm64(session):
 
 
 @nox.session
+def mutants(session):
+    """Plant faults and see that the tests catch them: `nox -s mutants -- --only files --jobs 2`."""
+    session.install("-e", ".[test]")
+    session.run("python", "tests/mutants.py", *session.posargs)
+
+
+@nox.session
 def asv(session):
     """Every benchmark is found and can be imported."""
     session.install("-e", ".[bench]")

@@ -1,0 +1,80 @@
+"""Plant faults, one at a time, and see that the tests catch each: `nox -s mutants`, or
+
+    python tests/mutants.py                        # all of them, an hour or more: faults in kernels compile anew
+    python tests/mutants.py --jobs 2 --only files  # the group of that name, or mutants with the word in file or name
+
+The list is `tests/planted.py`. Each mutant is planted in a copy of the project, and its tests run with -x there. A test
+that fails or a process that crashes has caught it. The exit status is the number of mutants that were not caught.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from planted import GROUPS, MUTANTS, Mutant
+
+from fastbp.kernels.runtime.cache import CODE
+
+ROOT = Path(__file__).parents[1]
+CAUGHT, SURVIVED, NOT_RUN = "caught", "SURVIVED", "NOT RUN"
+
+
+def chosen(words: list[str]) -> Iterator[Mutant]:
+    """The mutants of these groups, or with one of these words in file or name; all where there are none."""
+    parts = [word for word in words if word not in GROUPS]
+    for group, mutants in GROUPS.items():
+        yield from (one for one in mutants if not words or group in words
+                    or any(part in f"{one.file} {one.name}" for part in parts))
+
+
+def run(mutant: Mutant) -> tuple[str, str]:
+    """What became of a mutant, and pytest's last line."""
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(scratch, "project")
+        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "__pycache__", "docs", "html", "results"))
+        (copy / "docs").symlink_to(ROOT / "docs")
+        place = copy / "fastbp" / mutant.file
+        text = place.read_text(encoding="utf-8")
+        if text.count(mutant.old) != 1:
+            return NOT_RUN, f"the text is there {text.count(mutant.old)} times"
+        place.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
+        environment = os.environ | {"PYTHONPATH": str(copy)}
+        if mutant.file.startswith(CODE):
+            environment["FASTBP_CACHE_DIR"] = str(Path(scratch, "kernels"))  # used once
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *mutant.tests]
+        done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
+    lines = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))] or [""]
+    if done.returncode == 0:
+        return SURVIVED, ""
+    # 1: tests failed; below 0: the process crashed; else pytest itself could not do its work
+    return (CAUGHT if done.returncode == 1 or done.returncode < 0 else NOT_RUN), lines[0][:200]
+
+
+def main() -> int:
+    """Run the chosen mutants and print a line for each, and a summary."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="+", default=[], metavar="WORD", help=f"{', '.join(GROUPS)}, or words")
+    parser.add_argument("--jobs", type=int, default=1, help="mutants at the same time")
+    options = parser.parse_args()
+    mutants = list(chosen(options.only))
+    results = []
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for mutant, (result, line) in zip(mutants, pool.map(run, mutants), strict=True):
+            results.append(result)
+            sys.stdout.write(f"{result:8} {mutant.file}: {mutant.name}  {line}\n")
+            sys.stdout.flush()
+    counts = ", ".join(f"{results.count(kind)} {kind.lower()}" for kind in (CAUGHT, SURVIVED, NOT_RUN))
+    sys.stdout.write(f"{len(mutants)} of {len(MUTANTS)} mutants: {counts}\n")
+    return len(results) - results.count(CAUGHT)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

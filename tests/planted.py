@@ -1,0 +1,243 @@
+"""Faults to plant: each with the tests that must catch it. `tests/mutants.py` plants them, one at a time.
+
+Tests of formulas as NumPy computes them compile nothing; a fault in a kernel costs a compilation, so its tests are few.
+"""
+
+import shlex
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    """A fault: in `file` of the package, `new` stands for `old`, which is there once; `tests` what pytest is given."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+def _group(file, tests, *rows):
+    """Mutants of one file and the same tests: (name, old, new), or (name, old, new, other tests)."""
+    return [Mutant(name, file, old, new, tuple(shlex.split((other or [tests])[0]))) for name, old, new, *other in rows]
+
+
+_NETWORK, _RULES = "tests/training/test_network.py", "tests/training/test_regularization.py"
+_KERNELS, _TRAINER = "tests/kernels/test_kernels.py", "tests/training/test_trainer.py"
+_NUMBERS, _SAVING, _DAMAGE = "tests/training/test_numbers.py", "tests/io/test_saving.py", "tests/io/test_damage.py"
+_CHECKPOINT, _CACHE = "tests/io/test_checkpoint.py", "tests/runtime/test_cache.py"
+_PLACES = "tests/runtime/test_cache_places.py"
+
+FORMULAS = [
+    *_group(
+        "losses.py", "tests/tables/test_losses.py",
+        ("half of a square", "return 0.5 * d * d", "return d * d"),
+        ("sign in a slope", "- y / np.maximum(a, TINY)\n\n\ndef sigmoid", "+ y / np.maximum(a, TINY)\n\n\ndef sigmoid"),
+        ("overflow of exp", "np.maximum(z, 0.0) - z * y + np.log1p(np.exp(-np.abs(z)))", "np.log1p(np.exp(z)) - z * y"),
+        ("maximum not subtracted", "shifted = z - np.max(z, axis=-1, keepdims=True)", "shifted = z"),
+        ("targets that sum to 1", "return softmax(z) * np.sum(y, axis=-1, keepdims=True) - y", "return softmax(z) - y"),
+        ("where huber bends", "near = np.minimum(d, 1.0)", "near = np.minimum(d, 2.0)"),
+        ("hinge beyond its margin", "return -t * np.maximum(np.sign(1.0 - t * a), 0.0)", "return -t"),
+        ("slope of poisson", "return 1.0 - y / np.maximum(a, TINY)", "return 1.0 - y"),
+    ),
+    *_group(
+        "activations.py", "tests/tables/test_activations.py",
+        ("slope of tanh", "return 1.0 - a * a", "return 1.0 - a"),
+        ("slope of relu at 0", "return np.sign(a)\n", "return np.sign(a + 1e-30)\n"),
+        ("gelu without its half", "return z * (0.5 + 0.5 * erf(SQRT_HALF * z))", "return z * (0.5 + 0.5 * erf(z))"),
+        ("slope of silu", "return s + a * (1.0 - s)", "return s + a"),
+        ("exp of large numbers", "return e / np.sum(e, axis=-1, keepdims=True)", "return e / np.sum(e)"),
+    ),
+]
+OPTIMIZERS = [
+    *_group(
+        "update_rules.py", "tests/tables/test_optimizers.py",
+        ("nesterov looks back", "return w - rate * (g + momentum * mu), (mu,)", "return w - rate * mu, (mu,)"),
+        ("rmsprop without decay", "nu = state[0] + share * (g * g - state[0])", "nu = state[0] + share * g * g"),
+        ("adagrad of g", "nu = state[0] + g * g\n", "nu = state[0] + np.abs(g)\n"),
+        ("amsgrad forgets", "largest = np.maximum(largest, nu)", "largest = nu"),
+        ("adamw without decay", "return w - decay * w - rate * mu", "return w - rate * mu"),
+    ),
+    *_group(
+        "moments.py", "tests/tables/test_optimizers.py",
+        ("no correction of ν", "correction2**-0.5", "1.0"),
+        ("correction one step late", "1.0 - self.beta1 ** (step + 1), 1.0 - self",
+         "1.0 - self.beta1 ** (step + 2), 1.0 - self"),
+        ("decay without the rate", "return self._corrected(step, rate, rate * self.weight_decay)",
+         "return self._corrected(step, rate, self.weight_decay)"),
+    ),
+    *_group(
+        "optimizers.py", "tests/tables/test_optimizers.py",
+        ("decay taken for plain", "return self.momentum == 0.0 and self.weight_decay == 0.0",
+         "return self.momentum == 0.0"),
+    ),
+    *_group(
+        "schedules.py", "tests/tables/test_schedules.py",
+        ("steps without stairs", "_power(self.factor, step // self.every)",
+         "_power(self.factor, step / self.every + 0.01)"),
+        ("warm-up one step late", "min((step + 1) / self.steps, 1.0)", "min(step / self.steps, 1.0)"),
+    ),
+]
+TRAINING = [
+    *_group(
+        "base/trainer.py", _TRAINER + " -k 'reference'",
+        ("never shuffles", "self.rng.permutation(n) if self.shuffle else in_order(n)", "in_order(n)"),
+        ("last update not looked at", "if not is_finite(self.network._parameters):", "if False:",
+         "tests/training/test_extremes.py -k 'reference'"),
+    ),
+    *_group(
+        "base/trainer_state.py", "tests/training/test_current.py -k 'another_optimizer'",
+        ("state of another rule", "self.optimizer.formula() is not value.formula()", "False"),
+    ),
+    *_group(
+        "best.py", "tests/training/test_callback_states.py -k 'reference'",
+        ("broken parameters are best", " and are_finite(trainer)", ""),
+        ("a tie is better", "self._sign * value < least - self._min_delta",
+         "self._sign * value <= least - self._min_delta",
+         "tests/training/test_callbacks.py tests/training/test_parameters.py -k 'reference'"),
+    ),
+    *_group(
+        "metrics.py", "tests/training/test_parameters.py",
+        ("errors cancel", "return float(np.mean(np.abs(y - a)))", "return float(np.mean(y - a))"),
+    ),
+]
+FILES = [
+    *_group(
+        "kernels/runtime/whole_files.py", _SAVING,
+        ("not on the disk before its name", "        if durable:\n            _sync(descriptor)\n", ""),
+        ("temporary file left",
+         "            with suppress(OSError):\n                name.unlink()\n        raise\n    finally:",
+         "            pass\n        raise\n    finally:"),
+        ("permissions of a new file", "        _keep_owner_and_mode(descriptor, target)\n", ""),
+        ("nothing is swept", "    sweep(target.parent)\n", ""),
+        ("one write is enough", "        while rest:\n            rest =", "        if rest:\n            rest ="),
+    ),
+    *_group(
+        "io/safetensors.py", _CHECKPOINT,
+        ("any number of bytes", "if offsets[1] - offsets[0] != size:", "if False:"),
+        ("gaps and overlaps", "        if begin != end:", "        if False:"),
+        ("checksum not looked at", "        if CHECKSUM in self.metadata:", "        if False:", _DAMAGE),
+        ("byte order of the machine", 'array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)',
+         'array.astype(array.dtype.newbyteorder(">"), order="C", copy=False)'),
+    ),
+    *_group(
+        "io/reader.py", _CHECKPOINT,
+        ("any format is known", 'require(version <= VERSION, f"', 'require(True, f"'),
+        ("a lost checksum", "require(version < 2 or CHECKSUM in metadata,", "require(True,", _DAMAGE),
+    ),
+    *_group(
+        "io/strict_json.py", _CHECKPOINT + " " + _DAMAGE,
+        ("a name twice", 'require(len(set(names)) == len(names), "', 'require(True, "'),
+        ("any depth", 'require(level <= depth, "', 'require(True, "'),
+    ),
+    *_group(
+        "io/generators.py", _DAMAGE,
+        ("any state of a generator", "type(number) is int and low <= number <= high for", "type(number) is int for"),
+    ),
+]
+CACHE = [
+    *_group(
+        "kernels/runtime/cache.py", _CACHE + " -k 'damage or swapped'",
+        ("any content", "if _digest(file.name, data[_DIGEST:]) != data[:_DIGEST]:", "if False:"),
+        ("content without a name", 'f"{build_key()} {name}\\0"', 'f"{build_key()}\\0"'),
+        ("others may write", " and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)", "", _PLACES),
+        ("one build for all CPUs", "        *host.build_facts(),\n", "", _CACHE + " -k 'another_cpu'"),
+        ("formulas not in the key", '"regularization.py", "update_rules.py")', '"regularization.py")',
+         _CACHE + " -k 'formula'"),
+        ("one build for each count of threads", "str(numba.config.OPT),", "str(numba.config.NUMBA_NUM_THREADS),",
+         "tests/runtime/test_processes.py -k 'finds_the_cache_warm'"),
+        ("an error of the disk", "        except OSError as error:\n            _warn(f\"compiled kernel could",
+         "        except KeyError as error:\n            _warn(f\"compiled kernel could", _PLACES),
+    ),
+    *_group(
+        "kernels/runtime/threads.py", "tests/runtime/test_threads.py -k 'whoever'",
+        ("count of threads kept", "                numba.set_num_threads(self.before)\n", "                pass\n"),
+        ("two inside on workqueue", ' or (layer() == "workqueue" and not _alone())', "",
+         "tests/runtime/test_processes.py tests/runtime/test_surroundings.py -k 'parallel_loop or beside'"),
+        ("two inside", "if not self.lock.acquire(blocking=False) or",
+         "if not self.lock.acquire(timeout=0.01) and False or"),
+    ),
+]
+KERNELS = [
+    *_group(
+        "kernels/formulas.py", _NUMBERS + " -k 'logits_of'",
+        ("maximum not subtracted in rows", "e = np.where(first_lanes(v, n - i), np.exp(load(a, o + i) - top), 0.0)",
+         "e = np.where(first_lanes(v, n - i), np.exp(load(a, o + i)), 0.0)"),
+        ("maximum not subtracted in columns", "store(e, i, np.exp(load(z, i) - top))",
+         "store(e, i, np.exp(load(z, i)))"),
+    ),
+    *_group(
+        "compiled/workspace.py", "tests/runtime/test_guard_pages.py -k 'after and 32'",
+        ("a buffer one number short", "aligned(self.n_row * used, self.dtype)",
+         "aligned(self.n_row * used - 1, self.dtype)"),
+    ),
+    *_group(
+        "kernels/output.py", _NETWORK,
+        ("weights of samples", "ws.weight[s] = v * ws.sample_weight[row]", "ws.weight[s] = v",
+         _NETWORK + " -k 'fastbp-float64 and copies or copies and float64'"),
+        ("the last of equals", "first = i if x[o + i] > x[o + first] else first",
+         "first = i if x[o + i] >= x[o + first] else first", "tests/training/test_unmodified.py " + _NUMBERS),
+    ),
+    *_group(
+        "kernels/epoch.py", _KERNELS + " -k 'awkward'",
+        ("mean of the update", "v = -hyper[0] / m", "v = -hyper[0] / (m + 1)"),
+        ("the gradient of the call before", "if diverged and updates(ws):", "if diverged:",
+         _NUMBERS + " -k 'infinite_and'"),
+        ("no barrier after the updates",
+         "            wait(ws.arrivals, t, threads, phase + 2, np.int64(0))\n            phase =",
+         "            phase =", "tests/runtime/test_processes.py -k 'gathered'"),
+        ("steps not counted", "ws.steps[0] = step + k + 1", "ws.steps[0] = step + 1", _TRAINER + " -k 'step'"),
+    ),
+    *_group(
+        "kernels/backward_layers.py", _RULES + " -k 'dropout'",
+        ("no slope where neurons drop", "below.activation | ws.drop_threshold,", "below.activation,"),
+    ),
+    *_group(
+        "kernels/gradient_layers.py", _KERNELS + " -k 'awkward'",
+        ("the last samples of a bias", "for s in range(m // 4 * 4, m):", "for s in range(m, m):"),
+        ("offsets of 32 bits", "rank1(t, columns, index[s] * ldx,",
+         "rank1(t, columns, np.int64(np.int32(index[s] * ldx)),",
+         "tests/runtime/test_resources.py -k 'beyond'"),
+        ("the last pass alone", "np.int64(NEW if s0 == 0 else CONTINUED)", "np.int64(NEW)",
+         _KERNELS + " -k 'several_passes'"),
+        ("backward's panels are old", "            if ws.epilogue == OPTIMIZER and layer.w_t >= 0:\n",
+         "            if False:\n",
+         _KERNELS + " -k 'awkward or both_copies'"),
+    ),
+    *_group(
+        "kernels/tiles/gemm.py", "tests/kernels/test_loops.py",
+        ("slopes left out", "        t = tile_mul(t, load_tile(z, t))\n", "        t = tile_mul(t, t)\n"),
+    ),
+    *_group(
+        "kernels/tiles/packing.py", _KERNELS + " -k 'panels_hold'",
+        ("the last inputs", "for j in range(whole, n_in):", "for j in range(whole + 1, n_in):"),
+        ("only the last word", "bits |= p[k] ^ q[k]", "bits = p[k] ^ q[k]",
+         "tests/training/test_current.py -k 'in_place'"),
+    ),
+    *_group(
+        "kernels/norms.py", _RULES + " -k 'norm'",
+        ("max-norm without a square", "np.where(square > most * most,", "np.where(square > most,"),
+        ("a norm without biases", "for start in range(layer.weights, layer.biases + rows, NORM_PART):",
+         "for start in range(layer.weights, layer.biases, NORM_PART):"),
+    ),
+    *_group(
+        "kernels/dropout.py", _RULES + " -k 'dropout'",
+        ("neurons drop together", "hash32(key + np.uint32(np.uint32(i) * GOLDEN))", "hash32(key)"),
+    ),
+    *_group(
+        "kernels/forward_layers.py", _RULES + " -k 'dropout'",
+        ("outputs drop, too", "if ws.drop_threshold != 0 and l < len(layers) - 1:", "if ws.drop_threshold != 0:"),
+    ),
+    *_group(
+        "kernels/inference.py", "tests/training/test_checks.py -k 'data'",
+        ("the last inputs not looked at", "        if whole < n:\n", "        if False:\n"),
+    ),
+    *_group(
+        "kernels/small_batch.py", _KERNELS + " -k 'few'",
+        ("few rows without biases", "z[s * ldz + i] = sums[i * width + s] + b[i]",
+         "z[s * ldz + i] = sums[i * width + s]"),
+    ),
+]
+GROUPS = {"formulas": FORMULAS, "optimizers": OPTIMIZERS, "training": TRAINING, "files": FILES, "cache": CACHE,
+          "kernels": KERNELS}
+MUTANTS = [mutant for group in GROUPS.values() for mutant in group]
