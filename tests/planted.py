@@ -176,7 +176,7 @@ KERNELS = [
         ("weights of samples", "ws.weight[s] = v * ws.sample_weight[row]", "ws.weight[s] = v",
          _NETWORK + " -k 'fastbp-float64 and copies or copies and float64'"),
         ("the last of equals", "first = i if x[o + i] > x[o + first] else first",
-         "first = i if x[o + i] >= x[o + first] else first", "tests/training/test_unmodified.py " + _NUMBERS),
+         "first = i if x[o + i] >= x[o + first] else first", _NUMBERS + " -k 'first_counts'"),
     ),
     *_group(
         "kernels/epoch.py", _KERNELS + " -k 'awkward'",
@@ -219,6 +219,8 @@ KERNELS = [
         ("max-norm without a square", "np.where(square > most * most,", "np.where(square > most,"),
         ("a norm without biases", "for start in range(layer.weights, layer.biases + rows, NORM_PART):",
          "for start in range(layer.weights, layer.biases, NORM_PART):"),
+        ("a norm without what is beside a whole part", "min(start + NORM_PART, layer.biases + rows), lanes)",
+         "min(start + NORM_PART, layer.biases), lanes)"),
     ),
     *_group(
         "kernels/dropout.py", _RULES + " -k 'dropout'",
@@ -229,7 +231,7 @@ KERNELS = [
         ("outputs drop, too", "if ws.drop_threshold != 0 and l < len(layers) - 1:", "if ws.drop_threshold != 0:"),
     ),
     *_group(
-        "kernels/inference.py", "tests/training/test_checks.py -k 'data'",
+        "kernels/inference.py", "tests/training/test_checks.py -k 'outputs_are_refused'",
         ("the last inputs not looked at", "        if whole < n:\n", "        if False:\n"),
     ),
     *_group(

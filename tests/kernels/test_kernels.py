@@ -7,7 +7,7 @@ from networks import make_data, make_labels, make_network, relative_error
 
 import fastbp
 from fastbp.compiled.workspace import Plan
-from fastbp.kernels.blocking import COPY_BYTES, SKINNY, SMALL_BATCH
+from fastbp.kernels.blocking import COPY_BYTES, SAMPLE_PASS, SKINNY, SMALL_BATCH
 from fastbp.kernels.tiles.packing import pack_parameters, unpack_parameters
 from fastbp.kernels.vectors.simd import lanes_of
 from fastbp.optimizers import OPTIMIZERS, SGD
@@ -135,7 +135,8 @@ def test_awkward_sizes_train_as_the_twin_does(sizes, batch_size, optimizer, dtyp
 @DTYPES
 @pytest.mark.parametrize("optimizer", [SGD(0.1), SGD(0.02, momentum=0.5)], ids=["in registers", "by formula"])
 def test_minibatches_of_several_passes_train_as_the_twin_does(optimizer, dtype):
-    assert_trains_as_the_twin([19, 33, 5], optimizer, 300, dtype=dtype, n=601)
+    batch_size = SAMPLE_PASS + 44
+    assert_trains_as_the_twin([19, 33, 5], optimizer, batch_size, dtype=dtype, n=2 * batch_size + 1)
 
 
 @DTYPES

@@ -291,6 +291,20 @@ def test_one_value_that_is_not_finite_is_found_wherever_it_is(size, value):
             canonical.samples(array, 1, np.dtype(np.float32))
 
 
+@pytest.mark.parametrize("n", [3, 17, 70])
+@pytest.mark.parametrize("rows", [1, 5, 60])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_outputs_are_refused_where_any_input_is_not_finite(implementation, dtype, rows, n):
+    net = implementation.Network([n, 4, 2], rng=0, dtype=dtype)
+    given = np.ones((rows, n), dtype)
+    for j in range(n):
+        given[j % rows, j] = (NAN, INF, -INF)[j % 3]
+        with pytest.raises(ValueError, match=re.escape(f"X[{j % rows}, {j}] is")):
+            net.forward(given)
+        given[j % rows, j] = 1.0
+    assert np.isfinite(net.forward(given)).all()
+
+
 def test_large_finite_values_pass():
     array = np.full((3, 2), 3e38, np.float32)
     assert canonical.samples(array, 2, np.dtype(np.float32)) is array

@@ -42,6 +42,20 @@ def test_logits_of_1e4_give_exact_costs_and_deltas_at_any_number_of_outputs(impl
     np.testing.assert_allclose(net.backprop(X, wrong).biases[0], expected, rtol=4e-7, atol=1e-7)
 
 
+@pytest.mark.parametrize("labels", [True, False], ids=["labels", "rows"])
+@OUTPUTS
+@DTYPES
+def test_of_equal_outputs_the_first_counts_as_it_is_predicted(implementation, dtype, n, labels):
+    net = implementation.Network([n, n], init="zeros", dtype=dtype)
+    X, targets = np.ones((40, n)), np.arange(40) % 2
+    assert not net.predict(X).any()
+    trainer = implementation.Trainer(net, fastbp.SGD(0.0), batch_size=40)
+    history = trainer.fit(X, targets if labels else np.eye(n)[targets], validation_data=(X, targets))
+    assert history.accuracy == history.val_accuracy == [0.5]
+    history = trainer.fit(X, np.full(40, n - 1), validation_data=(X, np.full(40, n - 1)))
+    assert history.accuracy == history.val_accuracy == [0.0]
+
+
 # ------------------------------------------------------------------ probabilities that are tiny
 def exact_softmax(z, t):
     """Cost and δ of one row, from logits."""

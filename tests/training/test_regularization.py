@@ -6,6 +6,7 @@ from networks import make_data, make_labels, make_network, make_samples, make_tr
 
 import fastbp
 from fastbp.base.network import layer_views
+from fastbp.kernels.blocking import NORM_PART
 from fastbp.optimizers import SGD, Adam
 from fastbp.reference import dropout_mask
 from fastbp.regularization import Regularization
@@ -81,6 +82,15 @@ def test_clip_norm_limits_the_norm_of_the_whole_gradient(implementation, limit):
     assert relative_error(update_of(clipped, X, Y), expected) < 1e-10
 
 
+@pytest.mark.parametrize("sizes", [[64, 64, 3], [65, 63, 80, 3]], ids=str)
+def test_clip_norm_is_of_every_weight_and_bias_of_large_layers(sizes):
+    assert NORM_PART == 64 * 64  # where a part ends with the weights, and where it does not
+    plain, clipped = (make_trainer(fastbp, sizes, **named) for named in ({}, {"clip_norm": 0.01}))
+    X, Y = np.random.default_rng(0).normal(size=(9, sizes[0])), np.arange(9) % 3
+    g = update_of(plain, X, Y)
+    assert relative_error(update_of(clipped, X, Y), g * 0.01 / np.linalg.norm(g)) < 1e-10
+
+
 def test_the_norm_is_that_of_the_clipped_numbers(implementation):
     X, Y = make_samples()
     plain = make_trainer(implementation)
@@ -90,18 +100,19 @@ def test_the_norm_is_that_of_the_clipped_numbers(implementation):
     assert relative_error(update_of(clipped, X, Y), g * 0.1 / np.linalg.norm(g)) < 1e-10
 
 
+@pytest.mark.parametrize("limit", [0.6, 0.9, 1.05])
 @pytest.mark.parametrize("optimizer", [SGD(0.1), Adam(0.1)], ids=["sgd", "adam"])
-def test_max_norm_limits_the_weights_of_every_neuron_and_leaves_shorter_ones(implementation, optimizer):
+def test_max_norm_limits_the_weights_of_every_neuron_and_leaves_shorter_ones(implementation, optimizer, limit):
     X, Y = make_samples()
     plain = make_trainer(implementation, optimizer=optimizer)
-    limited = make_trainer(implementation, optimizer=optimizer, max_norm=0.9)
+    limited = make_trainer(implementation, optimizer=optimizer, max_norm=limit)
     for trainer in (plain, limited):
         trainer.step(X, Y)
     longer = 0
     for W, expected in zip(limited.network.weights, plain.network.weights, strict=True):
         norm = np.linalg.norm(expected, axis=1, keepdims=True)
-        longer += np.count_nonzero(norm > 0.9)
-        assert relative_error(W, expected * np.minimum(1.0, 0.9 / norm)) < 1e-12
+        longer += np.count_nonzero(norm > limit)
+        assert relative_error(W, expected * np.minimum(1.0, limit / norm)) < 1e-12
     assert 0 < longer < 7
     assert relative_error(biases_of(limited.network, limited.network.parameters),
                           biases_of(plain.network, plain.network.parameters)) < 1e-12
