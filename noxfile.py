@@ -69,6 +69,14 @@ def arm64(session):
 
 
 @nox.session
+def counts(session):
+    """What the suite has a sample of: guard pages for every shape, optimizer and rule, 1,000,000 mutated files."""
+    session.install("-e", ".[test]")
+    session.run("pytest", "tests/runtime/test_guard_pages.py", env={"FASTBP_TEST_WHOLE": "1"})
+    session.run("python", "tests/io/mutations.py", "--count", "1000000")
+
+
+@nox.session
 def mutants(session):
     """Plant faults and see that the tests catch them: `nox -s mutants -- --only files --jobs 2`."""
     session.install("-e", ".[test]")

@@ -1,7 +1,8 @@
 """A test mode in which every array that NumPy allocates lies between pages that nobody may touch.
 
-    python tests/guard_pages.py after     # what is read or written behind an array ends the process
-    python tests/guard_pages.py before    # ... before an array
+    python tests/guard_pages.py after         # what is read or written behind an array ends the process
+    python tests/guard_pages.py before        # ... before an array
+    python tests/guard_pages.py after all     # every shape with every optimizer, and every optimizer with every rule
 
 What lies between an array and the nearest page holds canaries, looked at when the array is freed. Buffers of the
 kernels begin at a page here, or end at one: with no slack to come to a cache line. So do X, Y, weights, parameters,
@@ -13,6 +14,7 @@ import mmap
 import os
 import sys
 import traceback
+from itertools import product
 
 import numpy as np
 
@@ -139,10 +141,8 @@ def train(sizes, rows, dtype, optimizer, rules, threads):
     return net, trainer
 
 
-def everything():
-    """Train networks of all shapes and dtypes, by all optimizers and rules, on one thread and on two; how many."""
-    import numba
-    import test_loops
+def trainings(whole):
+    """Arguments of `train`: networks of all shapes and dtypes, all optimizers and rules, on one thread and on two."""
     from networks import SHAPES
     from test_kernels import AWKWARD, PANEL_SIZES, RULED
     from test_threads import RULES
@@ -157,18 +157,27 @@ def everything():
     count = 0
     for k, (sizes, rows) in enumerate(shapes):
         for dtype in (np.float32, np.float64):
-            for m in range(k % 3, len(optimizers), 3):  # in turns, so that all meet all
-                train(sizes, rows, dtype, optimizers[m], rules[count % len(rules)], 1 + m % 2)
+            for m in range(0 if whole else k % 3, len(optimizers), 1 if whole else 3):  # in turns, so that all meet all
+                yield sizes, rows, dtype, optimizers[m], rules[count % len(rules)], 1 + (k + m) % 2
                 count += 1
+    if whole:
+        for optimizer, rule, dtype, threads in product(optimizers, rules, (np.float32, np.float64), (1, 2)):
+            yield [65, 31, 129, 10], 37, dtype, optimizer, rule, threads
+
+
+def whole_arrays():
+    """The loops and tiles of `fastbp.kernels` on whole arrays, which are compiled by each process anew."""
+    import numba
+    import test_loops
+
     numba.set_num_threads(1)
-    for shape in test_loops.BITWISE:
-        for dtype in (np.float32, np.float64):
-            test_loops.results(test_loops.arrays, shape, dtype)
-    return count
+    for kernel, shape, dtype in product((test_loops.loops, test_loops.arrays), test_loops.BITWISE,
+                                        (np.float32, np.float64)):
+        test_loops.results(kernel, shape, dtype)
 
 
-def main(side):
-    """Print what was trained and how many arrays had pages of their own."""
+def main(side, whole):
+    """Print what was trained, how many arrays had pages of their own, and how many were written beside."""
     import gc
 
     from parallel import always_parallel
@@ -177,7 +186,12 @@ def main(side):
     train([5, 9, 3], 20, np.float32, "adam", {}, 2)  # launches threads, loads what is compiled
     pages = GuardPages(side)
     pages.on()
-    count = everything()
+    count = 0
+    for arguments in trainings(whole):
+        train(*arguments)
+        count += 1
+    if whole:
+        whole_arrays()
     gc.collect()
     sys.stdout.write(f"{count} {pages.allocated} {len(pages.damaged)}\n")
 
@@ -185,7 +199,7 @@ def main(side):
 if __name__ == "__main__":
     code = 1
     try:
-        main(sys.argv[1])
+        main(sys.argv[1], "all" in sys.argv)
         code = 0
     except BaseException:  # noqa: BLE001 - whatever it is, it is told
         traceback.print_exc()

@@ -12,6 +12,8 @@ _FOLDERS = ("estimators", "io", "kernels", "project", "runtime", "tables", "trai
 _MODULES = [ROOT, TESTS, *(TESTS / name for name in _FOLDERS)]
 # Seconds that a process may take; an emulated one takes longer.
 TIMEOUT = float(os.environ.get("FASTBP_TEST_TIMEOUT", "300"))
+# Whether tests that count take their whole counts, minutes for each: `nox -s counts`.
+WHOLE = bool(os.environ.get("FASTBP_TEST_WHOLE"))
 _DEFAULTS = {
     # One BLAS thread: two that wait for each other on a busy machine take a hundred times as long.
     "OPENBLAS_NUM_THREADS": "1",
