@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastbp import canonical
 from fastbp.activations import Activation
-from fastbp.base.network import Canonical, Gradients, layer_views
-from fastbp.base.network_state import Views
+from fastbp.base.network import Canonical, Gradients
+from fastbp.base.parameters import Views, layer_views
 from fastbp.base.session import Session
 from fastbp.canonical import FloatArray
 from fastbp.held import chained, check_apart, check_biases, check_weights, vector
@@ -82,7 +82,8 @@ class BoundNetwork(Network):
         sizes = chained(matrices, self.columns)
         found = np.result_type(*arrays) if dtype is None else dtype
         super().__init__(sizes, activation, output, loss, found, init="zeros")
-        views = layer_views(self._parameters, self.sizes)
+        # of what users get: the network always takes them for changed, and they are always current
+        views = self._arrays.weights, self._arrays.biases
         self._pairs = [(view, matrix) for view, matrix in zip(views[0], matrices, strict=True)]
         for l, (view, b) in enumerate(zip(views[1], held or (), strict=False)):
             self._pairs.append((view, vector(b, len(view), l)))
@@ -116,7 +117,7 @@ class BoundNetwork(Network):
     def parameters(self) -> FloatArray:
         """All numbers in one flat array, W1 row by row as (n_l, n_{l-1}), b1, W2, b2, ...: a copy of the arrays."""
         self._settle()
-        return self._shown
+        return self._arrays.shown
 
     @property
     def weights(self) -> Views:

@@ -50,7 +50,8 @@ class Network(BaseNetwork):
     Kernels are compiled at the first call for a dtype and are kept on disk. `fastbp.warmup` compiles them beforehand.
 
     `sizes`, `dtype`, `activations` and `loss_function` are fixed. The arrays `parameters`, `weights` and `biases` may
-    be written into at any time.
+    be written into at any time, and views of them show each update while they are held. An address that is kept without
+    its array does not: ask for the array again.
 
     Examples
     --------
@@ -71,6 +72,10 @@ class Network(BaseNetwork):
         if self._bound is None:
             self._bound = Bound(self)
         return self._bound
+
+    def _catch_up(self) -> None:
+        if self._bound is not None:
+            self._bound.catch_up()
 
     def _attach(self, session: AnySession) -> AnySession:
         """Return the session of a trainer, which may do more where it ends."""

@@ -39,7 +39,7 @@ def _without_slope(network: BaseNetwork, a: FloatArray) -> set[int]:
     """The hidden layers without a slope for these samples."""
     found = set()
     network._settle()  # whosever the arrays are
-    weights, biases = layer_views(network._parameters, network.sizes)
+    weights, biases = layer_views(network._read(), network.sizes)
     hidden = zip(weights[:-1], biases[:-1], network.activations[:-1], strict=True)
     for l, (W, b, activation) in enumerate(hidden, start=1):
         z = a @ W.T + b

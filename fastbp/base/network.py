@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastbp import canonical
-from fastbp.base.network_state import NetworkState, Views, layer_views
+from fastbp.base.network_state import NetworkState
+from fastbp.base.parameters import Views, layer_views
 from fastbp.canonical import FloatArray
 from fastbp.targets import name_one_class, targets
 

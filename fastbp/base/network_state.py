@@ -7,8 +7,7 @@ import os
 from abc import ABC
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from itertools import pairwise
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -16,6 +15,7 @@ from numpy.typing import DTypeLike
 from fastbp import canonical
 from fastbp.activations import ACTIVATIONS, SOFTMAX, Activation, get_activation
 from fastbp.base.pairs import check_pair
+from fastbp.base.parameters import ParameterArrays, Views, layer_views
 from fastbp.canonical import FloatArray
 from fastbp.checks import check_truth
 from fastbp.exceptions import FormatError
@@ -26,11 +26,11 @@ from fastbp.io.safetensors import Contents
 from fastbp.losses import ANY, LOSSES, LogitsForm, Loss, get_loss
 from fastbp.symbolic.derive import check_derivative
 
-Views = tuple[FloatArray, ...]
+_T = TypeVar("_T")
 # What shapes a network cannot change: buffers have been made for it.
 _FIXED = frozenset({"sizes", "dtype", "activations", "loss_function"})
 # Views are made anew from the parameters, and compiled things at the next call: no part of copies and pickles.
-_TRANSIENT = frozenset({"_shown", "_weights", "_biases", "_bound", "_session"})
+_TRANSIENT = frozenset({"_arrays", "_bound", "_session"})
 
 
 class NetworkState(ABC):
@@ -63,19 +63,14 @@ class NetworkState(ABC):
             check_derivative(custom)
         check_pair(self.activations[-1], self.loss_function, self.sizes[-1], self.threshold)
         generator = canonical.generator(rng)
-        self._parameters: FloatArray = initialize(init, self.sizes, self.activations, generator, self.dtype)
-        self._bind()
+        flat = initialize(init, self.sizes, self.activations, generator, self.dtype)
+        self._arrays = ParameterArrays(flat, self.sizes)
 
     def __setattr__(self, name: str, value: Any) -> None:
         derived = isinstance(getattr(type(self), name, None), cached_property)
         if derived or (name in _FIXED and name in vars(self)):
             raise AttributeError(f"{name} of a network cannot be changed; make a new {type(self).__name__}")
         super().__setattr__(name, value)
-
-    def _bind(self) -> None:
-        # users get a view: its shape, dtype and size may be changed in place, and kernels go by the array itself
-        self._shown = self._parameters.view()
-        self._weights, self._biases = layer_views(self._parameters, self.sizes)
 
     def _rows(self, X: Any, Y: Any) -> tuple[Any, Any]:
         """Return samples as rows, whatever they are for the user; see `fastbp.bound`."""
@@ -84,20 +79,41 @@ class NetworkState(ABC):
     def _settle(self) -> None:  # noqa: B027 - nothing to be done for arrays of one's own
         """Make arrays that others hold current; see `fastbp.bound`."""
 
+    def _catch_up(self) -> None:  # noqa: B027 - nothing is ahead of the array where it is trained itself
+        """Have the updates that were made be in the array."""
+
+    def _read(self) -> FloatArray:
+        """Return the array of all parameters, which the caller does not change."""
+        self._arrays.is_read = True
+        self._catch_up()
+        return self._arrays.flat
+
+    def _look(self, found: _T) -> _T:
+        """Return what a user gets of the parameters, current; from now on it may be written to."""
+        self._arrays.look = object()  # `found` is held already: see `Panels.changed`
+        self._arrays.is_read = True
+        self._catch_up()
+        return found
+
+    @property
+    def _parameters(self) -> FloatArray:
+        """The array of all parameters itself."""
+        return self._look(self._arrays.flat)
+
     @property
     def parameters(self) -> FloatArray:
         """All parameters in one flat array, W1 row by row, b1, W2, b2, ...; write into it to change them."""
-        return self._shown
+        return self._look(self._arrays.shown)
 
     @property
     def weights(self) -> Views:
         """Weight matrices W of layers 1..L, `W[i, j]` of shape (n_l, n_{l-1}): views into `parameters`."""
-        return self._weights
+        return self._look(self._arrays.weights)
 
     @property
     def biases(self) -> Views:
         """Bias vectors b of layers 1..L, of shape (n_l,): views into `parameters`."""
-        return self._biases
+        return self._look(self._arrays.biases)
 
     @property
     def multilabel(self) -> bool:
@@ -187,7 +203,7 @@ class NetworkState(ABC):
         """
         twin = type(self).__new__(type(self))
         dtype = self.dtype if dtype is None else canonical.float_type(dtype)
-        twin.__setstate__({**self.__getstate__(), "dtype": dtype, "_parameters": self._parameters.astype(dtype)})
+        twin.__setstate__({**self.__getstate__(), "dtype": dtype, "_parameters": self._read().astype(dtype)})
         return twin
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -223,7 +239,7 @@ class NetworkState(ABC):
         True
         """
         description = checkpoint.describe_network(self)
-        safetensors.write(path, self._named(self._parameters), checkpoint.metadata_of(description))
+        safetensors.write(path, self._named(self._read()), checkpoint.metadata_of(description))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], custom: Mapping[str, Any] | None = None) -> Self:
@@ -291,13 +307,13 @@ class NetworkState(ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         state = {name: value for name, value in vars(self).items() if name not in _TRANSIENT}
-        return {**state, "_parameters": self._parameters.copy()}
+        return {**state, "_parameters": self._read().copy()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
         # joblib hands large arrays to its workers as files that cannot be written
-        self._parameters = np.array(self._parameters)
-        self._bind()
+        flat = np.array(state["_parameters"])
+        vars(self).update((name, value) for name, value in state.items() if name != "_parameters")
+        self._arrays = ParameterArrays(flat, self.sizes)
 
     def __repr__(self) -> str:
         names = [activation.name for activation in self.activations]
@@ -307,36 +323,6 @@ class NetworkState(ABC):
             f"{type(self).__name__}({list(self.sizes)}, {shown}output={names[-1]!r}, "
             f"loss={self.loss_function.name!r}, dtype={self.dtype.name!r})"
         )
-
-
-def layer_views(flat: FloatArray, sizes: Sequence[int]) -> tuple[Views, Views]:
-    """Return views W (n_l, n_{l-1}) and b (n_l,) of each layer into a flat array W1, b1, W2, b2, ...
-
-    Parameters
-    ----------
-    flat : ndarray
-        Array that is laid out as the parameters of a network.
-    sizes : sequence of int
-        Numbers of neurons n_0..n_L.
-
-    Returns
-    -------
-    weights, biases : tuple of ndarray
-        Views of layers 1..L.
-
-    Examples
-    --------
-    >>> weights, biases = layer_views(np.arange(9.0), [2, 1, 3])
-    >>> weights[0], biases[1]
-    (array([[0., 1.]]), array([6., 7., 8.]))
-    """
-    weights, biases, start = [], [], 0
-    for n_in, n_out in pairwise(sizes):
-        middle = start + n_out * n_in
-        weights.append(flat[start:middle].reshape(n_out, n_in))
-        start = middle + n_out
-        biases.append(flat[middle:start])
-    return tuple(weights), tuple(biases)
 
 
 def _hidden_activations(spec: Any, n_hidden: int) -> list[Activation]:

@@ -265,7 +265,7 @@ class BaseTrainer(TrainerState):
         start, title = perf_counter(), f"epoch {epoch}/{epochs}"
         logs = within(self._opened(), lambda session: self._train(chunks(session), title, bar))
         # the loss of a minibatch comes before its update: the last one's shows in the parameters alone
-        if not is_finite(self.network._parameters):
+        if not is_finite(self.network._read()):
             raise self._diverged("a parameter is not finite after", title)
         if validation is not None:
             logs |= validation.measure()

@@ -153,14 +153,14 @@ class TrainerState(ABC):
         """
         states = self._current_states()
         if states is None:
-            states = tuple(np.zeros_like(self.network._parameters) for _ in range(self.optimizer.states))
+            states = tuple(np.zeros_like(self.network._read()) for _ in range(self.optimizer.states))
         for state in states:
             state.flags.writeable = False
         return states
 
     @optimizer_state.setter
     def optimizer_state(self, states: Sequence[ArrayLike]) -> None:
-        parameters, count = self.network._parameters, self.optimizer.states
+        parameters, count = self.network._read(), self.optimizer.states
         arrays = tuple(np.array(state, parameters.dtype) for state in states)
         if len(arrays) != count or any(array.shape != parameters.shape for array in arrays):
             found = ", ".join(str(array.shape) for array in arrays)
@@ -172,7 +172,8 @@ class TrainerState(ABC):
 
     def _opened(self) -> Session:
         """The session, kept from call to call."""
-        if not (self.network.parameters.flags.writeable and self.network._parameters.flags.writeable):
+        self.network._settle()
+        if not self.network._arrays.shown.flags.writeable:
             raise ValueError("the network's parameters are read-only; train net.copy()")
         session = self._session
         if session is None:

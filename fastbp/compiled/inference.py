@@ -52,7 +52,7 @@ class Inference:
     """
 
     def __init__(self, network: BaseNetwork, panels: Panels, *, evaluates: bool) -> None:
-        self._network, self._evaluates = network, evaluates
+        self._network, self._panels, self._evaluates = network, panels, evaluates
         self._plan = workspace_of(network, training=evaluates)
         self._work, self._block = work(network.sizes), self._plan.inference_block()
         self._workspace = Workspace()
@@ -83,7 +83,11 @@ class Inference:
         def call(threads: int) -> bool:
             outputs, threads = (outputs_parallel, threads) if threads else (outputs_serial, 1)
             self._reserve(min(n, threads * size), threads)
-            return bool(outputs(self._workspace.address, *self._place, in_order(n), out, correct, size, threads))
+            changed, look = self._panels.changed()
+            place = self._workspace.address, *self._place
+            finite = outputs(*place, in_order(n), out, correct, size, threads, changed)
+            self._panels.look = look
+            return bool(finite)
 
         return on_numba_threads(wanted, call) if wanted > 1 else call(0)
 
@@ -96,13 +100,19 @@ def _nothing() -> None:
     pass
 
 
+def _before_fork() -> None:
+    # a child cannot know how far panels are that a thread works with which is not there
+    for bound in list(_bounds):
+        bound.catch_up()
+
+
 def _after_fork() -> None:
     for bound in _bounds:
         bound.renew()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
 
 
 class Bound:
@@ -112,7 +122,7 @@ class Bound:
         self._network = network
         self.panels = Panels(network)
         self._place: tuple[int, int] | None = None  # of the layers, for a small batch
-        self._direct = DIRECT_BATCH if network.parameters.nbytes > DIRECT_BYTES else SMALL_BATCH
+        self._direct = DIRECT_BATCH if network._arrays.flat.nbytes > DIRECT_BYTES else SMALL_BATCH
         self.lock = threading.RLock()
         self._outputs: Inference | None = None
         self._costs: Inference | None = None
@@ -124,7 +134,17 @@ class Bound:
             self.lock.release()
         else:
             self.lock = threading.RLock()
+            self.panels.write = None
             self.panels.forget()
+
+    def catch_up(self) -> None:
+        """Have the updates of lone steps be in the parameters; a step that another thread makes ends first."""
+        if self.panels.write is not None:
+            with_release(self._write, _nothing if self.is_mine() else self.unlock)
+
+    def _write(self) -> None:
+        self.lock.acquire()
+        self.panels.catch_up()
 
     def is_mine(self) -> bool:
         """Whether this Python thread holds the panels."""
@@ -147,9 +167,11 @@ class Bound:
         """work(self), or with panels of its own while another Python thread is at work with these."""
         if self.is_mine():
             return work(self)
-        return with_release(
-            lambda: work(self if self.lock.acquire(blocking=False) else Bound(self._network)), self.unlock
-        )
+        def with_panels() -> _T:
+            waits = self.panels.write is not None  # the panels are ahead: the other thread makes a lone step
+            return work(self if self.lock.acquire(waits) else Bound(self._network))
+
+        return with_release(with_panels, self.unlock)
 
     def outputs(self, X: FloatArray) -> tuple[FloatArray, bool]:
         """a^L (n_samples, n_L), and whether X is finite."""
@@ -160,7 +182,7 @@ class Bound:
             X = X if X.flags.writeable else X.copy()
             if self._place is None:
                 self._place = workspace_of(network, training=False).place
-            return out, bool(forward_small_batch(network._parameters, *self._place, X, out))
+            return out, bool(forward_small_batch(network._read(), *self._place, X, out))
         return out, self._alone(lambda bound: bound._run_outputs(X, out.reshape(-1)))
 
     def _run_outputs(self, X: FloatArray, out: FloatArray) -> bool:

@@ -86,6 +86,7 @@ class Session:
         self._workspace = Workspace()
         bound.serve_training(self._workspace)
         self._enters = self._is_current = True
+        self._look: object | None = None
         self._nested = False
         self._workspace.point(steps=steps, result=self._result, state=self._state)
         self._workspace.put(state_stride=self._plan.n_panels)
@@ -124,7 +125,8 @@ class Session:
     def __enter__(self) -> Self:
         self._nested = self._bound.is_mine()
         self._bound.lock.acquire()  # other Python threads wait, or predict with panels of their own
-        self._enters = self._is_current = True
+        self._enters, self._look = self._bound.panels.changed()
+        self._is_current = True
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -134,12 +136,17 @@ class Session:
         """Write what is not yet in the network's parameters, and let other Python threads in."""
         try:
             if not self._is_current:
-                self._train(_NO_ROWS, 1, self._steady[:0], 1, parallel=False, leaves=True)
+                self._write()
                 self._is_current = True
         finally:
             self._data = self._kept = None
             if not self._nested:
                 self._bound.unlock()
+
+    def _write(self) -> None:
+        """Write the parameters from the panels."""
+        self._train(_NO_ROWS, 1, self._steady[:0], 1, parallel=False, leaves=True)
+        self._bound.panels.write = None
 
     # ------------------------------------------------------------------ training
     def run(
@@ -163,16 +170,16 @@ class Session:
         wanted, n_steps = tuner.next(-(-len(rows) // batch_size))
         hyper = self._hyper(n_steps)
         last &= n_steps * batch_size >= len(rows) and self._optimizer is not None
+        leaves = self._leaves(last, alone=len(rows) == batch_size)
         rows = rows[: n_steps * batch_size]
-        self._is_current = self._optimizer is None
         start = perf_counter()
 
         def train(threads: int) -> int:
-            self._train(rows, batch_size, hyper, max(1, threads), parallel=threads > 0, leaves=last)
+            self._train(rows, batch_size, hyper, max(1, threads), parallel=threads > 0, leaves=leaves)
             return max(1, threads)
 
         wanted = on_numba_threads(wanted, train) if wanted > 1 or tuner.starts_parallel else train(0)
-        self._is_current |= last
+        self._left(last, leaves)
         tuner.record(wanted, n_steps, perf_counter() - start)
         return self._measured()
 
@@ -192,21 +199,44 @@ class Session:
         self._reserve(batch_size)
         if data is not self._data:
             self._take(data, batch_size)
+        self._bound.panels.catch_up()
         losses, hyper = np.empty(count), self._hyper(-(-len(rows) // batch_size))
         place = self._workspace.address, self._layers_at, len(self._layers)
         self._is_current = False
         finished = EPOCHS(losses, self._result, *place, rows, batch_size, hyper, self._enters)
-        self._enters = False
+        self._enters, self._bound.panels.look = False, self._look
         done = 0 if finished == count else int(self._result[2]) - 1
         return losses[:finished], done // batch_size * batch_size
 
     def _one_step(self, rows: NDArray[np.int64], *, last: bool) -> ChunkResult:
         """A step of which nothing can be tuned, for less Python beside it."""
-        self._is_current = self._optimizer is None
-        last &= not self._is_current
-        self._train(rows, len(rows), self._hyper(1), 1, parallel=False, leaves=last)
-        self._is_current |= last
+        last &= self._optimizer is not None
+        hyper, leaves = self._hyper(1), self._leaves(last, alone=True)
+        self._train(rows, len(rows), hyper, 1, parallel=False, leaves=leaves)
+        self._left(last, leaves)
         return self._measured()
+
+    def _leaves(self, last: bool, *, alone: bool) -> bool:
+        """Whether the next steps write the parameters.
+
+        If it is a lone one and nobody has a view of the parameters, they are written when somebody asks for them; at
+        once if somebody did since the step before, and is about to do so again.
+        """
+        panels = self._bound.panels
+        was_read, panels.arrays.is_read = panels.arrays.is_read, False
+        if not alone:
+            panels.catch_up()
+        self._is_current = self._optimizer is None
+        if not (last and alone):
+            return last
+        panels.write = self._write  # before it is known who has a view: who asks for one from now on waits
+        return was_read or panels.arrays.is_held()
+
+    def _left(self, last: bool, leaves: bool) -> None:
+        """After the steps: the parameters are current if the last of them was among these."""
+        if leaves:
+            self._bound.panels.write = None
+        self._is_current |= last
 
     def _measured(self) -> ChunkResult:
         loss_sum, correct, n_samples, penalty_sum = self._result.tolist()
@@ -225,7 +255,7 @@ class Session:
     ) -> None:
         place = self._workspace.address, self._layers_at, len(self._layers)
         TRAIN[self._norm_rules, parallel](*place, rows, batch_size, hyper, threads, self._enters, leaves)
-        self._enters = False
+        self._enters, self._bound.panels.look = False, self._look
 
     def _reserve(self, batch_size: int) -> ThreadTuner:
         """Have buffers for a minibatch; the tuner for its size."""
@@ -276,7 +306,7 @@ class Session:
         return self._flat(self._workspace.array("g"))
 
     def _flat(self, panels: FloatArray) -> FloatArray:
-        flat = np.empty_like(self._network._parameters)
+        flat = np.empty_like(self._bound.panels.arrays.flat)
         unpack_parameters(flat, panels, *self._plan.place)
         return flat
 

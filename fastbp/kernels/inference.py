@@ -58,13 +58,14 @@ def output_share(ws, layers, rows, n, out, correct, size, t, threads):
     return finite
 
 
-def outputs(address, layer_address, n_layers, rows, out, correct, size, threads):
+def outputs(address, layer_address, n_layers, rows, out, correct, size, threads, changed):
     """a^L of the rows of the data into `out` (n * n_L,), by blocks of `size` samples; whether all inputs are finite.
 
     Where the record names a loss, v_s C_s into `out` (n,), and 1 into `correct` (n,) where the label is correct.
-    Parameters that changed are packed first.
+    Where parameters may have `changed`, those that did are packed first.
     """
-    refresh(workspace_at(address, out), layers_at(layer_address, n_layers))
+    if changed:
+        refresh(workspace_at(address, out), layers_at(layer_address, n_layers))
     finite = np.ones(threads, np.bool_)
     for t in prange(threads):
         ws, layers, thread = workspace_at(address, out), layers_at(layer_address, n_layers), np.int64(t)
