@@ -224,10 +224,10 @@ class Session:
         """
         panels = self._bound.panels
         was_read, panels.arrays.is_read = panels.arrays.is_read, False
-        if not alone:
-            panels.catch_up()
         self._is_current = self._optimizer is None
         if not (last and alone):
+            if not self._is_current:
+                panels.catch_up()
             return last
         panels.write = self._write  # before it is known who has a view: who asks for one from now on waits
         return was_read or panels.arrays.is_held()

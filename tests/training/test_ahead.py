@@ -12,6 +12,7 @@ import pytest
 from networks import make_data
 
 import fastbp
+from fastbp.compiled.inference import _before_fork
 from fastbp.optimizers import Adam
 
 SIZES = [7, 33, 20, 3]
@@ -148,6 +149,20 @@ def test_what_is_written_between_steps_counts(write, pair):
         assert np.array_equal(trainer.network.parameters, held)
 
 
+def test_what_is_written_through_a_view_that_was_taken_before_counts(pair):
+    trainer, second, held, X, Y = pair
+    view = trainer.network.weights[1][2:5]  # nothing else is asked for
+    outputs = []
+    for _ in range(3):
+        for each, written in ((trainer, view), (second, second.network.weights[1][2:5])):
+            written += 0.125
+            each.step(X, Y)
+            written *= 0.5
+            outputs.append(each.network.forward(np.concatenate([X, X])))
+    assert np.array_equal(outputs[::2], outputs[1::2])
+    assert np.array_equal(trainer.network.parameters, held)
+
+
 def test_a_view_that_another_thread_takes_during_a_step_is_kept_current(pair):
     trainer, second, held, X, Y = pair
     net, views, ready = trainer.network, [], threading.Event()
@@ -185,6 +200,31 @@ def test_a_forked_child_has_all_updates(pair):
     if not child:
         os._exit(0 if np.array_equal(trainer.network.parameters, held) else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_before_a_fork_all_updates_are_written(pair):
+    """A thread that makes a step meanwhile is not in the child, and its panels are not whole."""
+    trainer, _, held, _, _ = pair
+    _before_fork()
+    assert not is_ahead(trainer.network)
+    assert np.array_equal(trainer.network._arrays.flat, held)
+
+
+@pytest.mark.parametrize("rows", [40, 8], ids=["one minibatch", "minibatches"])
+def test_a_fit_begins_with_all_updates_written(rows, pair):
+    trainer, second, _, X, Y = pair
+    found = []
+    for each in (trainer, second):
+        each.batch_size = rows
+        found.append([])
+
+        def batches(trainer=each, seen=found[-1]):
+            for _ in range(3):
+                yield X, Y
+                seen.append(trainer.network.parameters.copy())
+
+        each.fit(batches())
+    assert np.array_equal(*found)
 
 
 def test_who_reads_after_each_step_waits_for_nothing_more(pair):
