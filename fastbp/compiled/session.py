@@ -30,7 +30,6 @@ from fastbp.regularization import PENALTIES, Regularization
 
 # Rows of X a multiple of this many bytes apart map a column of a minibatch to few cache sets: X is copied, padded.
 _BAD_STRIDE = 1024
-_BAD_STRIDE_ROWS = 64
 _NO_ROWS = np.empty(0, np.int64)
 
 
@@ -278,7 +277,7 @@ class Session:
     def _take(self, data: Canonical, batch_size: int) -> None:
         """Let the workspace point to the data."""
         X, Y, weight = data
-        spread = X if X.strides[0] % _BAD_STRIDE or batch_size < _BAD_STRIDE_ROWS else _spread(X)
+        spread = _spread(X) if self._plan.reads_columns(batch_size) and X.strides[0] % _BAD_STRIDE == 0 else X
         row_length = spread.strides[0] // spread.itemsize
         if row_length != self._row_length:
             self._layers[0]["ld_in"] = self._row_length = row_length

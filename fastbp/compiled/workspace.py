@@ -20,8 +20,8 @@ from fastbp.activations import Activation
 from fastbp.base.network import BaseNetwork, Targets
 from fastbp.canonical import FloatArray
 from fastbp.compiled.formulas import activation_address
-from fastbp.kernels.blocking import INFERENCE_BLOCKS, L2_SAMPLES, L2_WEIGHT_BYTES, SAMPLE_PASS
-from fastbp.kernels.gradient_layers import scratch_size
+from fastbp.kernels.blocking import COLUMN_SAMPLES, INFERENCE_BLOCKS, L2_SAMPLES, L2_WEIGHT_BYTES, SAMPLE_PASS
+from fastbp.kernels.gradient_layers import copies, scratch_size
 from fastbp.kernels.runtime.barrier import arrivals_size
 from fastbp.kernels.runtime.records import LAYER, WORKSPACE
 from fastbp.kernels.tiles.packing import padded
@@ -139,6 +139,12 @@ class Plan:
         lanes = lanes_of(self.dtype)
         shapes = zip(self.layers["n_in"].tolist(), self.layers["n_out"].tolist(), strict=True)
         return max(int(scratch_size.py_func(n_samples, n_in, n_out, lanes)) for n_in, n_out in shapes)
+
+    def reads_columns(self, n_samples: int) -> bool:
+        """Whether the first layer's gradient reads columns of many samples where X lies."""
+        n_in, n_out = self.sizes[:2]
+        copied = copies.py_func(n_samples, n_in, n_out, lanes_of(self.dtype))
+        return n_samples >= COLUMN_SAMPLES and not copied
 
     def sample_block(self, n_samples: int) -> int:
         """How many of `n_samples` go forward and back together.

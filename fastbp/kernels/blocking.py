@@ -44,12 +44,16 @@ L2_WEIGHT_BYTES, L2_SAMPLES = L2 // 2, 64
 UPDATE_ROWS = 32 if _MANY else 24
 # Inputs of a layer that are copied together for its gradient, in units of so many, where inputs and δ of a minibatch
 # are more bytes than COPY_BYTES. With 16 registers these are the 64 pages of the first-level TLB: beyond them each
-# sample costs a miss. Share of the FMA limit with and without copies (Zen 3): 84, 74 % (128 samples of 784-256), 88,
-# 60 % (512 of 2048-2048), but 67, 72 % (32 of 784-128) and 71, 84 % (64 of 64-64). With 32 registers all vectors of i
-# pass over the copy of 128 KiB: 47.0 → 39.4 ms with the next tile prefetched (512 samples of 2048-2048, Zen 4).
-COPY_COLUMNS, COPY_UNIT, COPY_BYTES = (64, 16, 1 << 19) if _MANY else (24, 24, 1 << 18)
-# Samples and outputs for which a copy is read often enough.
-COPY_SAMPLES, COPY_OUTPUTS = (1, 1) if _MANY else (24, 32)
+# sample costs a miss. 24, 48 or 96 inputs make no difference at 784-256, but 10.1, 8.7, 8.3 ms a step where rows are 96
+# KiB apart (209 samples of 12288-20 in float64, Zen 3; NumPy 8.4; 20 ms without copies). Share of the FMA limit with
+# and without copies (Zen 3): 84, 74 % (128 samples of 784-256), 88, 60 % (512 of 2048-2048), but 67, 72 % (32 of
+# 784-128) and 71, 84 % (64 of 64-64). With 32 registers all vectors of i pass over the copy of 128 KiB: 47.0 → 39.4 ms
+# with the next tile prefetched (512 samples of 2048-2048, Zen 4).
+COPY_COLUMNS, COPY_UNIT, COPY_BYTES = (64, 16, 1 << 19) if _MANY else (48, 48, 1 << 18)
+# Samples and outputs for which a copy is read often enough: two panels of float32 on AVX2.
+COPY_SAMPLES, COPY_OUTPUTS = (1, 1) if _MANY else (24, 17)
+# Samples from which a column of X, read where it lies, may fall on too few cache sets.
+COLUMN_SAMPLES = 64
 # Numbers of the gradient whose squares are summed in the network's dtype before they go to a float64 sum: float32 holds
 # the sum of so many squares to 1e-5.
 NORM_PART = 4096

@@ -155,9 +155,9 @@ def test_what_is_written_through_a_view_that_was_taken_before_counts(pair):
     outputs = []
     for _ in range(3):
         for each, written in ((trainer, view), (second, second.network.weights[1][2:5])):
-            written += 0.125
+            written.__iadd__(0.125)
             each.step(X, Y)
-            written *= 0.5
+            written.__imul__(0.5)
             outputs.append(each.network.forward(np.concatenate([X, X])))
     assert np.array_equal(outputs[::2], outputs[1::2])
     assert np.array_equal(trainer.network.parameters, held)
