@@ -110,7 +110,7 @@ TRAINING = [
         ("any count of threads", '"threads": lambda value: None if value is None else check_count("threads", value),',
          '"threads": lambda value: value,'),
         ("any optimizer", '    "optimizer": get_optimizer,\n', ""),
-        ("steps are not checked", 'self._steps[0] = check_count("steps", count, 0)', "self._steps[0] = count"),
+        ("steps are not checked", 'self._steps[0] = check_count("steps", count, 0, MANY)', "self._steps[0] = count"),
         ("a rate of the trainer's", 'if "optimizer" in vars(self) and name in', "if False and name in"),
         ("no word on stop_training", 'if name == "stop_training":', "if False:"),
         ("states that can be written", "            state.flags.writeable = False\n", "            pass\n"),
@@ -124,6 +124,11 @@ TRAINING = [
         ("what follows from sizes changes", "derived or (name in _FIXED and name in vars(self))",
          "name in _FIXED and name in vars(self)"),
         ("the array itself is shown", "self._shown = self._parameters.view()", "self._shown = self._parameters"),
+    ),
+    *_group(
+        "base/sources.py", "tests/training/test_sources.py -k 'an_iterable'",
+        ("in a session while a batch is made", "self.at_hand = isinstance(batches, (list, tuple))",
+         "self.at_hand = True"),
     ),
     *_group(
         "best.py", "tests/training/test_callback_states.py -k 'reference'",
