@@ -74,6 +74,7 @@ def counts(session):
     session.install("-e", ".[test]")
     session.run("pytest", "tests/runtime/test_guard_pages.py", env={"FASTBP_TEST_WHOLE": "1"})
     session.run("python", "tests/io/mutations.py", "--count", "1000000")
+    session.run("python", "tests/io/mutations.py", "--count", "100000", "--guided")
 
 
 @nox.session

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 T = TypeVar("T")
+#: More updates or epochs than anybody makes, and far from where counters overflow.
+MANY = 2**53
 
 
 # ------------------------------------------------------------------ numbers and names
@@ -60,15 +62,15 @@ def check_number(argument: str, value: Any, low: float = -math.inf, high: float 
     return number
 
 
-def check_count(argument: str, value: Any, low: int = 1) -> int:
-    """Return `value` as an int that is `low` or more.
+def check_count(argument: str, value: Any, low: int = 1, high: int | None = None) -> int:
+    """Return `value` as an int that is `low` or more, and `high` at most.
 
     Raises
     ------
     TypeError
         If `value` is not an integer.
     ValueError
-        If it is less than `low`.
+        If it is less than `low`, or more than `high`.
 
     Examples
     --------
@@ -76,12 +78,14 @@ def check_count(argument: str, value: Any, low: int = 1) -> int:
     Traceback (most recent call last):
     ValueError: period must be an integer >= 1, got 0
     """
-    expected = f"{argument} must be an integer >= {low}, got {value!r}"
+    bounds = f">= {low}" if high is None else f"in {low}..{high}"
+    expected = f"{argument} must be an integer {bounds}, got {value!r}"
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{expected} ({type(value).__name__})")
-    if value < low:
+    count = int(value)
+    if count < low or (high is not None and count > high):
         raise ValueError(expected)
-    return int(value)
+    return count
 
 
 def check_truth(argument: str, value: Any) -> bool:

@@ -69,7 +69,8 @@ def main() -> int:
     with ThreadPoolExecutor(options.jobs) as pool:
         for mutant, (result, line) in zip(mutants, pool.map(run, mutants), strict=True):
             results.append(result)
-            sys.stdout.write(f"{result:8} {mutant.file}: {mutant.name}  {line}\n")
+            case = f"case {mutant.case}, " if mutant.case else ""
+            sys.stdout.write(f"{result:8} {case}{mutant.file}: {mutant.name}  {line}\n")
             sys.stdout.flush()
     counts = ", ".join(f"{results.count(kind)} {kind.lower()}" for kind in (CAUGHT, SURVIVED, NOT_RUN))
     sys.stdout.write(f"{len(mutants)} of {len(MUTANTS)} mutants: {counts}\n")

@@ -6,27 +6,41 @@ Tests of formulas as NumPy computes them compile nothing; a fault in a kernel co
 import shlex
 from typing import NamedTuple
 
+import planted_cases
+from reliability import TESTS_OF
+
 
 class Mutant(NamedTuple):
-    """A fault: in `file` of the package, `new` stands for `old`, which is there once; `tests` what pytest is given."""
+    """A fault: in `file` of the package, `new` stands for `old`, which is there once; `tests` what pytest is given.
+
+    `case` is the number of what it does in docs/reliability.md, where the tests are those of that case.
+    """
 
     name: str
     file: str
     old: str
     new: str
     tests: tuple[str, ...]
+    case: int = 0
 
 
 def _group(file, tests, *rows):
-    """Mutants of one file and the same tests: (name, old, new), or (name, old, new, other tests)."""
-    return [Mutant(name, file, old, new, tuple(shlex.split((other or [tests])[0]))) for name, old, new, *other in rows]
+    """Mutants of one file and the same tests: (name, old, new), or (name, old, new, other tests or a case)."""
+    return [_mutant(name, file, old, new, (other or [tests])[0]) for name, old, new, *other in rows]
+
+
+def _mutant(name, file, old, new, tests, words=""):
+    """A fault whose tests are arguments of pytest, or those of a case of docs/reliability.md, all or with `words`."""
+    if isinstance(tests, str):
+        return Mutant(name, file, old, new, tuple(shlex.split(tests)))
+    return Mutant(name, file, old, new, (*TESTS_OF[tests], *(["-k", words] if words else [])), tests)
 
 
 _NETWORK, _RULES = "tests/training/test_network.py", "tests/training/test_regularization.py"
 _KERNELS, _TRAINER = "tests/kernels/test_kernels.py", "tests/training/test_trainer.py"
 _NUMBERS, _SAVING, _DAMAGE = "tests/training/test_numbers.py", "tests/io/test_saving.py", "tests/io/test_damage.py"
 _CHECKPOINT, _CACHE = "tests/io/test_checkpoint.py", "tests/runtime/test_cache.py"
-_PLACES = "tests/runtime/test_cache_places.py"
+_PLACES, _SURROUNDINGS = "tests/runtime/test_cache_places.py", "tests/runtime/test_surroundings.py"
 
 FORMULAS = [
     *_group(
@@ -82,12 +96,41 @@ TRAINING = [
     *_group(
         "base/trainer.py", _TRAINER + " -k 'reference'",
         ("never shuffles", "self.rng.permutation(n) if self.shuffle else in_order(n)", "in_order(n)"),
-        ("last update not looked at", "if not is_finite(self.network._parameters):", "if False:",
+        ("the user's own arrays", "data = X.view(), Y.view(), None", "data = X, Y, None",
+         "tests/training/test_current.py"),
+        ("last update not looked at", "if not is_finite(self.network._read()):", "if False:",
          "tests/training/test_extremes.py -k 'reference'"),
     ),
     *_group(
-        "base/trainer_state.py", "tests/training/test_current.py -k 'another_optimizer'",
+        "base/trainer_state.py", "tests/training/test_current.py",
         ("state of another rule", "self.optimizer.formula() is not value.formula()", "False"),
+        ("other numbers of a rule begin anew", 'begins_anew = name == "optimizer" and',
+         'begins_anew = name == "optimizer" or'),
+        ("another network", 'if name == "network" and "network" in vars(self):', "if False:"),
+        ("any count of threads", '"threads": lambda value: None if value is None else check_count("threads", value),',
+         '"threads": lambda value: value,'),
+        ("any optimizer", '    "optimizer": get_optimizer,\n', ""),
+        ("steps are not checked", 'self._steps[0] = check_count("steps", count, 0, MANY)', "self._steps[0] = count"),
+        ("a rate of the trainer's", 'if "optimizer" in vars(self) and name in', "if False and name in"),
+        ("no word on stop_training", 'if name == "stop_training":', "if False:"),
+        ("states that can be written", "            state.flags.writeable = False\n", "            pass\n"),
+        ("states of any shape", "if len(arrays) != count or any(array.shape != parameters.shape for array in arrays):",
+         "if False:"),
+    ),
+    *_group(
+        "base/network_state.py", "tests/training/test_current.py",
+        ("sizes that change", "derived or (name in _FIXED and name in vars(self))", "derived"),
+        ("what follows from sizes changes", "derived or (name in _FIXED and name in vars(self))",
+         "name in _FIXED and name in vars(self)"),
+    ),
+    *_group(
+        "base/parameters.py", "tests/training/test_current.py",
+        ("the array itself is shown", "= np.asarray(memoryview(flat))", "= flat"),
+    ),
+    *_group(
+        "base/sources.py", "tests/training/test_sources.py -k 'an_iterable'",
+        ("in a session while a batch is made", "self.at_hand = isinstance(batches, (list, tuple))",
+         "self.at_hand = True"),
     ),
     *_group(
         "best.py", "tests/training/test_callback_states.py -k 'reference'",
@@ -107,28 +150,28 @@ FILES = [
         ("not on the disk before its name", "        if durable:\n            _sync(descriptor)\n", ""),
         ("temporary file left",
          "            with suppress(OSError):\n                name.unlink()\n        raise\n    finally:",
-         "            pass\n        raise\n    finally:"),
-        ("permissions of a new file", "        _keep_owner_and_mode(descriptor, target)\n", ""),
+         "            pass\n        raise\n    finally:", 71),
+        ("permissions of a new file", "        _keep_owner_and_mode(descriptor, target)\n", "", 80),
         ("nothing is swept", "    sweep(target.parent)\n", ""),
         ("one write is enough", "        while rest:\n            rest =", "        if rest:\n            rest ="),
     ),
     *_group(
         "io/safetensors.py", _CHECKPOINT,
         ("any number of bytes", "if offsets[1] - offsets[0] != size:", "if False:"),
-        ("gaps and overlaps", "        if begin != end:", "        if False:"),
-        ("checksum not looked at", "        if CHECKSUM in self.metadata:", "        if False:", _DAMAGE),
+        ("gaps and overlaps", "        if begin != end:", "        if False:", 74),
+        ("checksum not looked at", "        if CHECKSUM in self.metadata:", "        if False:", 72),
         ("byte order of the machine", 'array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)',
          'array.astype(array.dtype.newbyteorder(">"), order="C", copy=False)'),
     ),
     *_group(
         "io/reader.py", _CHECKPOINT,
-        ("any format is known", 'require(version <= VERSION, f"', 'require(True, f"'),
+        ("any format is known", 'require(version <= VERSION, f"', 'require(True, f"', 79),
         ("a lost checksum", "require(version < 2 or CHECKSUM in metadata,", "require(True,", _DAMAGE),
     ),
     *_group(
         "io/strict_json.py", _CHECKPOINT + " " + _DAMAGE,
         ("a name twice", 'require(len(set(names)) == len(names), "', 'require(True, "'),
-        ("any depth", 'require(level <= depth, "', 'require(True, "'),
+        ("any depth", 'require(level <= depth, "', 'require(True, "', 76),
     ),
     *_group(
         "io/generators.py", _DAMAGE,
@@ -138,22 +181,50 @@ FILES = [
 CACHE = [
     *_group(
         "kernels/runtime/cache.py", _CACHE + " -k 'damage or swapped'",
-        ("any content", "if _digest(file.name, data[_DIGEST:]) != data[:_DIGEST]:", "if False:"),
-        ("content without a name", 'f"{build_key()} {name}\\0"', 'f"{build_key()}\\0"'),
+        ("any content", "if _digest(file.name, data[_DIGEST:]) != data[:_DIGEST]:", "if False:", 60),
+        ("content without a name", 'f"{build_key()} {name}\\0"', 'f"{build_key()}\\0"', 64),
         ("others may write", " and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)", "", _PLACES),
-        ("one build for all CPUs", "        *host.build_facts(),\n", "", _CACHE + " -k 'another_cpu'"),
-        ("formulas not in the key", '"regularization.py", "update_rules.py")', '"regularization.py")',
-         _CACHE + " -k 'formula'"),
-        ("one build for each count of threads", "str(numba.config.OPT),", "str(numba.config.NUMBA_NUM_THREADS),",
-         "tests/runtime/test_processes.py -k 'finds_the_cache_warm'"),
+        ("one build for all CPUs", "        *host.build_facts(),\n", "", 69),
+        ("formulas not in the key", '"regularization.py", "update_rules.py")', '"regularization.py")', 62),
+        ("one build for each count of threads", "str(numba.config.OPT),", "str(numba.config.NUMBA_NUM_THREADS),", 65),
         ("an error of the disk", "        except OSError as error:\n            _warn(f\"compiled kernel could",
-         "        except KeyError as error:\n            _warn(f\"compiled kernel could", _PLACES),
+         "        except KeyError as error:\n            _warn(f\"compiled kernel could", 59),
+    ),
+    *_group(
+        "kernels/runtime/cache.py", _PLACES,
+        ("a file in the way", "        except OSError as error:\n            reasons",
+         "        except PermissionError as error:\n            reasons"),
+        ("a directory of others", "            if not _trusted(path.stat(), _user()):", "            if False:"),
+        ("a file of others", "if not _trusted(status, _user(), 0):", "if not _trusted(status, status.st_uid):"),
+        ("root's files are not read", "if not _trusted(status, _user(), 0):", "if not _trusted(status, _user()):"),
+        ("directories by the umask", "folder.mkdir(mode=0o700, exist_ok=True)", "folder.mkdir(exist_ok=True)"),
+        ("read where one may write", "        for place in places():",
+         "        for place in filter(None, [directory()]):"),
+    ),
+    *_group(
+        "kernels/runtime/jit.py", _SURROUNDINGS,
+        ("Numba's check of bounds", ', "boundscheck": False}', ', "boundscheck": None}',
+         _SURROUNDINGS + " -k 'no_setting and BOUNDS'"),
+        ("a fork while a kernel is compiled", "    _compiler_lock().acquire(timeout=_FORK_WAITS)", "    return",
+         _SURROUNDINGS + " -k 'another_thread_compiles'"),
+    ),
+    *_group(
+        "compiled/inference.py", _SURROUNDINGS + " -k 'another_thread_trains'",
+        ("a fork while a network is trained", "    for bound in _bounds:\n        bound.renew()\n", "    return\n"),
+    ),
+    *_group(
+        "kernels/runtime/threads.py", _SURROUNDINGS + " -k 'missing'",
+        ("no threads, no training", "except ValueError as error:  # the one", "except KeyError as error:  # the one"),
+    ),
+    *_group(
+        "conversion.py", _SURROUNDINGS + " -k 'no_setting and (seterr or warnings)'",
+        ("NumPy's errors are the user's", "    probe = np.vdot(flat, flat) if",
+         "    np.float32(1e38) * np.float32(10.0)\n    probe = np.vdot(flat, flat) if"),
     ),
     *_group(
         "kernels/runtime/threads.py", "tests/runtime/test_threads.py -k 'whoever'",
         ("count of threads kept", "                numba.set_num_threads(self.before)\n", "                pass\n"),
-        ("two inside on workqueue", ' or (layer() == "workqueue" and not _alone())', "",
-         "tests/runtime/test_processes.py tests/runtime/test_surroundings.py -k 'parallel_loop or beside'"),
+        ("two inside on workqueue", ' or (layer() == "workqueue" and not _alone())', "", 47),
         ("two inside", "if not self.lock.acquire(blocking=False) or",
          "if not self.lock.acquire(timeout=0.01) and False or"),
     ),
@@ -169,7 +240,7 @@ KERNELS = [
     *_group(
         "compiled/workspace.py", "tests/runtime/test_guard_pages.py -k 'after and 32'",
         ("a buffer one number short", "aligned(self.n_row * used, self.dtype)",
-         "aligned(self.n_row * used - 1, self.dtype)"),
+         "aligned(self.n_row * used - 1, self.dtype)", 66),
     ),
     *_group(
         "kernels/output.py", _NETWORK,
@@ -185,7 +256,7 @@ KERNELS = [
          _NUMBERS + " -k 'infinite_and'"),
         ("no barrier after the updates",
          "            wait(ws.arrivals, t, threads, phase + 2, np.int64(0))\n            phase =",
-         "            phase =", "tests/runtime/test_processes.py -k 'gathered'"),
+         "            phase =", 45),
         ("steps not counted", "ws.steps[0] = step + k + 1", "ws.steps[0] = step + 1", _TRAINER + " -k 'step'"),
     ),
     *_group(
@@ -240,6 +311,7 @@ KERNELS = [
          "z[s * ldz + i] = sums[i * width + s]"),
     ),
 ]
-GROUPS = {"formulas": FORMULAS, "optimizers": OPTIMIZERS, "training": TRAINING, "files": FILES, "cache": CACHE,
-          "kernels": KERNELS}
+CASES = [_mutant(name, file, old, new, case, *words) for case, name, file, old, new, *words in planted_cases.ROWS]
+GROUPS = {"cases": CASES, "formulas": FORMULAS, "optimizers": OPTIMIZERS, "training": TRAINING, "files": FILES,
+          "cache": CACHE, "kernels": KERNELS}
 MUTANTS = [mutant for group in GROUPS.values() for mutant in group]

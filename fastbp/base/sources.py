@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fastbp.base.classes import ClassWeights, weigh_classes
 from fastbp.base.network import BaseNetwork, Canonical
-from fastbp.base.session import ChunkResult, Session
+from fastbp.base.session import ChunkResult, Session, within
 
 # ------------------------------------------------------------------ an epoch, chunk by chunk
 _KEPT_ROWS = 8192
@@ -71,11 +71,25 @@ def array_chunks(
         yield result
 
 
-def batch_chunks(session: Session, batches: Iterable[Canonical]) -> Iterator[ChunkResult]:
-    """Train on minibatches as they come."""
+def batch_chunks(session: Session, batches: Batches) -> Iterator[ChunkResult]:
+    """Train on minibatches as they come.
+
+    The session is left while code of the user's makes the next one: parameters are current then, may be changed, and
+    nothing is taken from others.
+    """
+    if batches.at_hand:
+        for data in batches:
+            n = data[0].shape[0]
+            yield session.run(data, in_order(n), n, last=False)
+        return
+    session.leave()
     for data in batches:
-        n = data[0].shape[0]
-        yield session.run(data, in_order(n), n, last=False)
+        yield within(session, partial(_run_batch, data))
+
+
+def _run_batch(data: Canonical, session: Session) -> ChunkResult:
+    n = data[0].shape[0]
+    return session.run(data, in_order(n), n)
 
 
 # ------------------------------------------------------------------ minibatches of an iterable
@@ -144,6 +158,8 @@ class Batches:
         if isinstance(by_class, str):
             raise ValueError("class_weight='balanced' needs all labels at once; pass a number for each label")
         self._network, self._batches, self._by_class = network, batches, by_class
+        #: Whether no code of the user's runs between two batches.
+        self.at_hand = isinstance(batches, (list, tuple))
         self.last: Canonical | None = None  # the batch given last
 
     def __iter__(self) -> Iterator[Canonical]:

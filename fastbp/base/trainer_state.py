@@ -16,7 +16,7 @@ from fastbp import canonical
 from fastbp.base.network import BaseNetwork
 from fastbp.base.session import Session
 from fastbp.canonical import FloatArray
-from fastbp.checks import check_count, check_truth
+from fastbp.checks import MANY, check_count, check_truth
 from fastbp.events import states_of
 from fastbp.exceptions import FormatError
 from fastbp.history import History
@@ -57,7 +57,7 @@ _SETTERS: dict[str, Callable[[Any], Any]] = {
     "threads": lambda value: None if value is None else check_count("threads", value),
     "rng": canonical.generator,
     "regularization": _regularization,
-    "epochs": lambda value: check_count("epochs", value, 0),
+    "epochs": lambda value: check_count("epochs", value, 0, MANY),
     "history": _history,
 }
 # What a session is made for: it is made anew where one of these changes.
@@ -138,7 +138,7 @@ class TrainerState(ABC):
 
     @steps.setter
     def steps(self, count: int) -> None:
-        self._steps[0] = check_count("steps", count, 0)
+        self._steps[0] = check_count("steps", count, 0, MANY)
 
     @property
     def optimizer_state(self) -> tuple[FloatArray, ...]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fastbp import canonical
 from fastbp.activations import Activation
-from fastbp.checks import check_count, check_number
+from fastbp.checks import MANY, check_count, check_number
 from fastbp.exceptions import FormatError
 from fastbp.history import History
 from fastbp.io.checkpoint import DEPTH, KEY, KINDS, OPTIMIZER_TYPES, SCHEDULE_TYPES, VERSION
@@ -34,8 +34,6 @@ Custom = Mapping[str, Any]
 Arrays = Mapping[str, NDArray[Any]]
 # The states, by their places, that are means, sums or maxima of squares or of absolute values.
 _SQUARES = {"RMSProp": (0,), "Adagrad": (0,), "Adam": (1, 2), "AdamW": (1, 2), "Adamax": (1,)}
-# Far more than anybody makes, and far from where counters overflow.
-_MANY = 2**53
 
 
 class CustomError(TypeError):
@@ -287,7 +285,7 @@ def restore_trainer(trainer: Any, reader: Reader, arrays: Arrays) -> None:
         If the description is incomplete, or the arrays do not fit it.
     """
     trainer.rng, trainer.regularization = reader.generator(), reader.regularization()
-    trainer.steps, trainer.epochs = (_count(name, reader.get(name, int)) for name in ("steps", "epochs"))
+    trainer.steps, trainer.epochs = (reader.get(name, int) for name in ("steps", "epochs"))
     names = reader.get("history", list)
     columns = {name: arrays[f"history.{name}"] for name in names if isinstance(name, str)}
     require(len(columns) == len(names), f"'history' is {short(names)}")
@@ -325,14 +323,9 @@ def _check_plateau(schedule: Any) -> None:
     """Refuse a state that is none of a `ReduceOnPlateau`; what a user may have set is kept."""
     name = type(schedule).__name__
     check_number(f"rate of {name}", schedule.rate, 0.0)
-    _count(f"waited of {name}", schedule.waited)
+    check_count(f"waited of {name}", schedule.waited, 0, MANY)
     best = schedule.best
     require(type(best) in (int, float) and not math.isnan(best), f"best of {name} is {short(best)}")
-
-
-def _count(name: str, value: Any) -> int:
-    require(check_count(name, value, 0) <= _MANY, f"{name} must be an integer in 0..{_MANY}, got {value}")
-    return int(value)
 
 
 def same_names(arrays: Arrays, expected: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]) -> None:

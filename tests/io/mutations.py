@@ -1,8 +1,10 @@
 """Damaged and hostile model files, as many as you like: each is refused by FormatError, or trains.
 
     python tests/io/mutations.py --count 1000000 --implementation fastbp
+    python tests/io/mutations.py --count 100000 --guided
 
-A mutation is made by its seed and number alone, so one that fails is made again by `--first NUMBER --count 1`.
+A mutation is made by its seed and number alone, so one that fails is made again by `--first NUMBER --count 1`. Guided,
+a file that takes a way through fastbp.io that none took before is one more to be mutated.
 """
 
 import argparse
@@ -16,6 +18,7 @@ import time
 import warnings
 from collections import Counter
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 
@@ -200,16 +203,71 @@ def targets(network):
     return Y % max(network.n_classes, 1) if network.n_classes else np.resize(Y.astype(float), (3, n_out))
 
 
-def run(count, implementation, seed=0, first=0, files=None):
+# ------------------------------------------------------------------ ways through the reader
+READER = str(Path(safetensors.__file__).parent)
+
+
+def outcome_and_way(implementation, content):
+    """What becomes of a file, and each step from line to line of fastbp.io on the way there."""
+    way, last = set(), None
+
+    def trace(frame, event, argument):
+        nonlocal last
+        if not frame.f_code.co_filename.startswith(READER):
+            return None
+        if event == "line":
+            here = frame.f_code.co_filename, frame.f_lineno
+            way.add((last, here))
+            last = here
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        return outcome(implementation, content), way
+    finally:
+        sys.settrace(before)
+
+
+def taken_apart(content):
+    """Arrays and description of a file; None where it is too damaged, or too long, to be mutated further."""
+    try:
+        contents = safetensors.Contents(io.BytesIO(content), len(content))
+        arrays, items = contents.arrays, json.loads(contents.metadata["fastbp"])
+    except safetensors.DAMAGE:
+        return None
+    return (arrays, items) if arrays and items and isinstance(items, dict) and len(content) < 8192 else None
+
+
+class Guide:
+    """`outcome`, and the files, of which there is one more for each that took a new way."""
+
+    def __init__(self, implementation, files):
+        self._implementation, self.files, self._seen, self.n_kept = implementation, files, set(), 0
+        for arrays, items in tuple(files):
+            self._seen |= outcome_and_way(implementation, encoded(arrays, json.dumps(items)))[1]
+
+    def outcome(self, content):
+        found, way = outcome_and_way(self._implementation, content)
+        if not way <= self._seen:
+            self._seen |= way
+            apart = taken_apart(content)
+            if apart is not None:
+                self.files.insert(0, apart)
+                self.n_kept += 1
+        return found
+
+
+def run(count, implementation, seed=0, first=0, files=None, guide=None):
     """How many mutations came to what; any other error ends it."""
-    files = files or originals(implementation)
+    files = guide.files if guide else files or originals(implementation)
     found = Counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for number in range(first, first + count):
             content = mutated(files, seed, number)
             try:
-                found[outcome(implementation, content)] += 1
+                found[guide.outcome(content) if guide else outcome(implementation, content)] += 1
             except BaseException as error:
                 error.add_note(f"seed {seed}, mutation {number}: {len(content)} bytes")
                 raise
@@ -224,10 +282,13 @@ def main():
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--implementation", default="fastbp", choices=("fastbp", "fastbp.reference"))
+    parser.add_argument("--guided", action="store_true", help="mutate what takes new ways, too")
     given = parser.parse_args()
     faulthandler.enable()
-    found = run(given.count, import_module(given.implementation), given.seed, given.first)
-    sys.stdout.write(f"{dict(found)}\n")
+    implementation = import_module(given.implementation)
+    guide = Guide(implementation, originals(implementation)) if given.guided else None
+    found = run(given.count, implementation, given.seed, given.first, guide=guide)
+    sys.stdout.write(f"{dict(found)}{f', {guide.n_kept} kept' if guide else ''}\n")
 
 
 if __name__ == "__main__":

@@ -339,6 +339,15 @@ def test_mutated_files_are_refused_or_train(implementation, count):
     assert found["large"] == 0
 
 
+def test_files_that_take_new_ways_through_the_reader_are_mutated_further():
+    guide = mutations.Guide(reference, mutations.originals(reference))
+    n_files = len(guide.files)
+    found = mutations.run(1500, reference, seed=2, guide=guide)
+    assert found.keys() <= {"refused", "diverged", "trained"}
+    assert len(guide.files) == n_files + guide.n_kept
+    assert guide.n_kept > 10
+
+
 def test_each_kind_of_mutation_changes_files():
     files = mutations.originals(reference)
     arrays, items = files[0]

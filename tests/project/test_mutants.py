@@ -20,7 +20,7 @@ def test_a_fault_can_be_planted_and_its_tests_exist(mutant):
     assert (PACKAGE / mutant.file).read_text(encoding="utf-8").count(mutant.old) == 1
     assert mutant.new != mutant.old
     compile((PACKAGE / mutant.file).read_text(encoding="utf-8").replace(mutant.old, mutant.new), mutant.file, "exec")
-    files = [argument for argument in mutant.tests if argument.endswith(".py")]
+    files = [argument.partition("::")[0] for argument in mutant.tests if argument.startswith("tests/")]
     assert files
     text = "".join((ROOT / file).read_text(encoding="utf-8") for file in files)
     words = mutant.tests[mutant.tests.index("-k") + 1] if "-k" in mutant.tests else ""

@@ -54,6 +54,7 @@ BAD = {
     "scalar X": ("X", 1.0, ValueError, "X has shape (), expected (n_samples, 3)"),
     "images": ("X", X[:, None], ValueError, "X has shape (4, 1, 3), expected (n_samples, 3)"),
     "features": ("X", X[:, :2], ValueError, "X has shape (4, 2), expected (n_samples, 3)"),
+    "more features": ("X", np.hstack([X, X]), ValueError, "X has shape (4, 6), expected (n_samples, 3)"),
     "no features": ("X", X[:, :0], ValueError, "X has shape (4, 0), expected (n_samples, 3)"),
     "no samples": ("X", X[:0], ValueError, "X has shape (0, 3): no samples"),
     "complex X": ("X", X + 1j, TypeError, "X holds complex128, expected real numbers"),

@@ -177,7 +177,9 @@ WRONG = [
     ("batch_size", 0, ValueError, "batch_size must be an integer >= 1, got 0"),
     ("threads", 0, ValueError, "threads must be an integer >= 1, got 0"),
     ("shuffle", "yes", TypeError, "shuffle must be True or False"),
-    ("steps", -1, ValueError, "steps must be an integer >= 0, got -1"),
+    ("steps", -1, ValueError, "steps must be an integer in 0..9007199254740992, got -1"),
+    ("steps", 2**63 - 1, ValueError, "steps must be an integer in 0..9007199254740992, got 9223372036854775807"),
+    ("epochs", 2**64, ValueError, "epochs must be an integer in 0..9007199254740992, got"),
     ("network", None, AttributeError, "network of a trainer cannot be changed"),
 ]
 

@@ -50,6 +50,17 @@ def iterable(trainer):
     trainer.fit([(X[:8], Y[:8]), (X[8:16], Y[8:16]), (X[16:], Y[16:])], epochs=2)
 
 
+class Made:
+    """Batches that code of the user's makes, which may use the network meanwhile."""
+
+    def __iter__(self):
+        yield from [(X[:8], Y[:8]), (X[8:16], Y[8:16]), (X[16:], Y[16:])]
+
+
+def made(trainer):
+    trainer.fit(Made(), epochs=2)
+
+
 def steps(trainer):
     for first in (*range(0, 23, 8), *range(0, 23, 8)):
         trainer.step(X[first : first + 8], Y[first : first + 8])
@@ -95,7 +106,7 @@ def free_for_others(lock):
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-@pytest.mark.parametrize("work", [fit, iterable, steps], ids=lambda work: work.__name__)
+@pytest.mark.parametrize("work", [fit, iterable, made, steps], ids=lambda work: work.__name__)
 def test_ctrl_c_at_every_line_leaves_what_was_learned_and_nothing_taken(work, optimizer, parallel):
     expected = after_each_step(optimizer)
     work(make(optimizer))  # compiles

@@ -1,6 +1,7 @@
 """Data that comes in batches or lies in a file: the same updates, at fixed memory."""
 
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -60,6 +61,50 @@ def test_a_generator_serves_one_epoch(implementation):
     trainer.fit(batch for batch in Loader(X, Y, 4))
     twin.fit(Loader(X, Y, 4))
     assert np.array_equal(trainer.network.parameters, twin.network.parameters)
+
+
+def test_the_network_is_current_while_an_iterable_makes_a_batch(implementation):
+    X, Y = make_samples()
+    trainer, twin = (make_trainer(implementation, optimizer="adam") for _ in range(2))
+    seen = []
+
+    def batches():
+        net = trainer.network
+        for first in (0, 4, 8):
+            seen.append((net.parameters.copy(), net.forward(X[:2]), net.forward(X), trainer.optimizer_state[0]))
+            net.parameters[0] += 0.5
+            yield X[first : first + 4], Y[first : first + 4]
+
+    trainer.fit(batches())
+    for first, (parameters, few, many, state) in zip((0, 4, 8), seen, strict=True):
+        assert np.array_equal(parameters, twin.network.parameters)
+        assert np.array_equal(few, twin.network.forward(X[:2]))
+        assert np.array_equal(many, twin.network.forward(X))
+        assert np.array_equal(state, twin.optimizer_state[0])
+        twin.network.parameters[0] += 0.5
+        twin.step(X[first : first + 4], Y[first : first + 4])
+    assert np.array_equal(trainer.network.parameters, twin.network.parameters)
+
+
+def test_an_iterable_may_train_the_network_and_takes_it_from_no_other_thread(implementation):
+    X, Y = make_samples()
+    trainer, twin = (make_trainer(implementation) for _ in range(2))
+
+    def batches():
+        trainer.step(X, Y)
+        yield X[:4], Y[:4]
+        trainer.fit(X, Y)
+        yield X[4:], Y[4:]
+
+    trainer.fit(batches())
+    twin.step(X, Y), twin.step(X[:4], Y[:4])
+    twin.fit(X, Y), twin.step(X[4:], Y[4:])
+    assert np.array_equal(trainer.network.parameters, twin.network.parameters)
+    other = threading.Thread(target=lambda: trainer.step(X, Y), daemon=True)
+    other.start()
+    other.join(60)
+    assert not other.is_alive()
+    assert trainer.steps == twin.steps + 1
 
 
 def test_an_iterable_that_is_used_up_is_an_error(implementation):
