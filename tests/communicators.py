@@ -10,7 +10,7 @@ import numpy as np
 PATIENCE = 20.0
 
 
-class Aborted(Exception):
+class AbortedError(Exception):
     """Another rank has ended the job."""
 
 
@@ -37,17 +37,20 @@ class ThreadComm:
             result = read([message for _, message in board.messages])
             board.barrier.wait(PATIENCE)
         except threading.BrokenBarrierError:
-            raise Aborted from None
+            raise AbortedError from None
         return result
 
-    def Alltoall(self, send, receive):
-        parts = receive.reshape(self.size, -1)
+    def Alltoallv(self, send, receive):
+        (sent, (counts, places)), (received, (to_counts, to_places)) = send, receive
 
         def read(messages):
-            for r, message in enumerate(messages):
-                parts[r] = message.reshape(self.size, -1)[self.rank]
+            for r, (array, counts, places) in enumerate(messages):
+                assert counts[self.rank] == to_counts[r]
+                if to_counts[r]:
+                    begin, to = places[self.rank], to_places[r]
+                    received[to : to + to_counts[r]] = array[begin : begin + to_counts[r]]
 
-        self._exchange("Alltoall", send.copy(), read)
+        self._exchange("Alltoallv", (sent.copy(), counts, places), read)
 
     def Allgather(self, send, receive):
         parts = receive.reshape(self.size, -1)
@@ -56,7 +59,7 @@ class ThreadComm:
             for r, message in enumerate(messages):
                 parts[r] = message
 
-        self._exchange("Allgather", np.array(send), read)
+        self._exchange("Allgather", np.array(parts[self.rank] if send is None else send), read)
 
     def allgather(self, thing):
         return self._exchange("allgather", copy.deepcopy(thing), copy.deepcopy)
@@ -76,7 +79,7 @@ def on_ranks(size, work, board=None):
     def outcome(rank):
         try:
             return work(ThreadComm(rank, size, board))
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - handed to the test
             return error
 
     with ThreadPoolExecutor(size) as pool:

@@ -7,8 +7,9 @@ from typing import Any
 from fastbp.distributed.alone import ALONE, Alone
 from fastbp.distributed.ranks import Ranks
 
-#: What a communicator needs, as those of mpi4py have it: capitals for arrays, small letters for any objects.
-METHODS = ("rank", "size", "Allgather", "Alltoall", "allgather", "bcast", "Abort")
+#: What a communicator needs, as those of mpi4py have it. Capitals are for arrays, and `None` in place of what is sent
+#: says that it lies among what is received; small letters are for any objects.
+METHODS = ("rank", "size", "Allgather", "Alltoallv", "allgather", "bcast", "Abort")
 
 
 def ranks_of(comm: Any) -> Alone | Ranks:

@@ -4,7 +4,7 @@ A step has three messages:
 
     1. Allgather   five numbers of each rank: size of the minibatch, own samples, Σ_s v_s C_s, right labels, what is
                    the matter
-    2. Alltoall    part r of each rank's gradient to rank r, which adds them up in the order of ranks
+    2. Alltoallv   part r of each rank's gradient to rank r, which adds them up in the order of ranks
     3. Allgather   the sums to all
 
 The bits of the sum depend on the number of ranks alone: not on the MPI library, nor on where ranks run. It moves as
@@ -69,7 +69,9 @@ class Ranks:
         self._agreed: BaseException | None = None
         self._in_job = False
         self._numbers: dict[int, tuple[FloatArray, FloatArray]] = {}
-        self._parts = self._own = np.empty(0)
+        self._summed: FloatArray | None = None
+        self._messages: tuple[Any, Any] = ((), ())
+        self._additions: list[tuple[FloatArray, FloatArray, FloatArray]] = []
 
     # ------------------------------------------------------------------ arithmetic
     def share(self, n: int) -> tuple[int, int]:  # noqa: D102
@@ -83,14 +85,26 @@ class Ranks:
         array : ndarray
             Numbers of this rank, as many as a multiple of `size`. It gets the sums.
         """
-        if self._parts.size != array.size or self._parts.dtype != array.dtype:
-            self._parts, self._own = np.empty_like(array), np.empty(array.size // self.size, array.dtype)
-        self.comm.Alltoall(array, self._parts)
-        parts = self._parts.reshape(self.size, -1)
-        np.add(parts[0], parts[1], out=self._own)
-        for part in parts[2:]:
-            np.add(self._own, part, out=self._own)
-        self.comm.Allgather(self._own, array)
+        if array is not self._summed:
+            self._plan_sum(array)
+        self.comm.Alltoallv(*self._messages)
+        with np.errstate(all="ignore"):  # as in compiled sums; the loss shows it
+            for a, b, total in self._additions:
+                np.add(a, b, out=total)
+        self.comm.Allgather(None, array)  # the own part is in its place
+
+    def _plan_sum(self, array: FloatArray) -> None:
+        """What `sum` sends and adds: the own part is not sent, which saves a quarter of the copies of two ranks."""
+        n, received = array.size // self.size, np.empty_like(array)
+        counts, places = np.full(self.size, n, np.int32), np.arange(self.size, dtype=np.int64) * n
+        counts[self.rank] = 0
+        self._messages = [array, (counts, places)], [received, (counts, places)]
+        parts, own = [*received.reshape(self.size, n)], array[self.rank * n : (self.rank + 1) * n]
+        parts[self.rank] = own
+        # the last sum lies where the own part was, which has been added by then
+        totals = [*[np.empty_like(own)] * (self.size - 2), own]
+        self._additions = list(zip([parts[0], *totals[:-1]], parts[1:], totals, strict=True))
+        self._summed = array
 
     def tally(
         self, token: tuple[str, float], n_samples: int, loss_sum: float, correct: int,

@@ -12,6 +12,7 @@ from fastbp.optimizers import OPTIMIZERS, SGD
 SIZES = [2, 3, 7]
 # minibatches of 10 samples and a last one of 3: uneven shares, and empty ones on 7 ranks
 N, BATCH = 23, 10
+OUTPUTS = ("identity", "sigmoid", "softmax")
 RULES = {
     "none": {},
     "l1": {"l1": 0.1},
@@ -65,7 +66,7 @@ def test_every_rule(implementation, name, optimizer):
         assert_same(implementation, one, results_of(size, lambda comm: trained(implementation, comm, **arguments)))
 
 
-@pytest.mark.parametrize(("output", "loss"), [pair for pair in ALL_PAIRS if pair[0] in ("identity", "sigmoid", "softmax")])
+@pytest.mark.parametrize(("output", "loss"), [pair for pair in ALL_PAIRS if pair[0] in OUTPUTS])
 def test_every_loss(implementation, output, loss):
     def work(comm=None):
         net = make_network(implementation, [4, 6, 3], output=output, loss=loss)
