@@ -314,7 +314,7 @@ class BaseTrainer(TrainerState):
             raise self._diverged("a parameter is not finite after", title)
         if validation is not None:
             logs |= validation.measure()
-        logs["seconds"] = self._ranks.settled(self.network._parameters, perf_counter() - start, title)
+        logs["seconds"] = self._ranks.settled(self.network._read(), perf_counter() - start, title)
         self.history.append(logs)
         self.epochs += 1
         for schedule in epoch_schedules(self.optimizer.learning_rate):
