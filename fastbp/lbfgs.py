@@ -150,7 +150,7 @@ def fit_lbfgs(
             objective = Objective(network, (*network._rows(X, Y), sample_weight), l2)
             _scipy_minimize()
         if isinstance(ranks, Ranks):
-            objective.share(ranks, {"max_iter": max_iter, "tol": tol})
+            objective._share(ranks, {"max_iter": max_iter, "tol": tol})
         return _fit(network, objective, options, ranks)
 
 
@@ -215,7 +215,7 @@ class Objective:
         self._data = self.network.canonical(*data)
         self._mean: Callable[[], tuple[float, FloatArray]] = lambda: self.network._backprop(*self._data)
 
-    def share(self, ranks: Ranks, facts: dict[str, Any]) -> None:
+    def _share(self, ranks: Ranks, facts: dict[str, Any]) -> None:
         """Compute together with other ranks from now on, from the parameters of rank 0.
 
         Parameters
