@@ -31,6 +31,9 @@ class Callback:
     #: last epoch, which says that it has been written.
     saves_first = False
 
+    #: Whether the callback writes files: of several processes that train together only rank 0 calls it.
+    writes = False
+
     def on_train_begin(self, trainer: Any) -> None:
         """Act before the first epoch of a fit.
 

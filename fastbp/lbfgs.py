@@ -9,9 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastbp.base import alike
 from fastbp.base.network import BaseNetwork, layer_views
+from fastbp.base.shares import SharedGradient
 from fastbp.canonical import FloatArray
 from fastbp.checks import check_count, check_number
+from fastbp.distributed.alone import Alone
+from fastbp.distributed.communicator import ranks_of
+from fastbp.distributed.ranks import Ranks
 from fastbp.exceptions import DivergenceError
 from fastbp.history import History
 
@@ -62,6 +67,7 @@ def fit_lbfgs(
     l2: float = 0.0,
     max_iter: int = 200,
     tol: float = 1e-5,
+    comm: Any = None,
 ) -> LBFGSHistory:
     """Minimise C + l2/2 Σ w_ij² over all parameters of a network by L-BFGS [1]_, [2]_.
 
@@ -83,6 +89,9 @@ def fit_lbfgs(
         Largest number of iterations.
     tol : float
         Training ends when no component of the gradient is larger than this in absolute value.
+    comm : communicator, optional
+        Communicator of mpi4py whose processes train together, each with its share of the samples. All of them pass the
+        same arguments, and have the same result.
 
     Returns
     -------
@@ -131,16 +140,27 @@ def fit_lbfgs(
     >>> history.converged, history.n_iterations == len(history.loss)
     (True, True)
     """
-    if not network._trains_biases:
-        raise ValueError("the network has no biases, and L-BFGS trains them; take a Trainer")
-    l2 = check_number("l2", l2, 0.0)
-    options = {"maxiter": check_count("max_iter", max_iter), "gtol": check_number("tol", tol, 0.0), "ftol": 0.0}
-    options["maxfun"] = 20 * max_iter  # maxiter comes first: an iteration takes little more than one evaluation
-    objective = Objective(network, (*network._rows(X, Y), sample_weight), l2)
+    with ranks_of(comm).job() as ranks:
+        with ranks.together():
+            if not network._trains_biases:
+                raise ValueError("the network has no biases, and L-BFGS trains them; take a Trainer")
+            l2 = check_number("l2", l2, 0.0)
+            options = {"maxiter": check_count("max_iter", max_iter), "gtol": check_number("tol", tol, 0.0), "ftol": 0.0}
+            options["maxfun"] = 20 * max_iter  # maxiter comes first: an iteration takes little more than one evaluation
+            objective = Objective(network, (*network._rows(X, Y), sample_weight), l2)
+            _scipy_minimize()
+        if isinstance(ranks, Ranks):
+            objective._share(ranks, {"max_iter": max_iter, "tol": tol})
+        return _fit(network, objective, options, ranks)
+
+
+def _fit(network: BaseNetwork, objective: Objective, options: dict[str, Any], ranks: Alone | Ranks) -> LBFGSHistory:
+    """`fit_lbfgs` with all arguments checked."""
     run = _Run(objective, network.dtype)
     first, _ = objective(objective.network.parameters.copy())
     if not np.isfinite(first):
-        raise DivergenceError(f"the loss is {first} at the start of L-BFGS; scale the inputs to about -1..1")
+        message = f"the loss is {first} at the start of L-BFGS{ranks.blame}; scale the inputs to about -1..1"
+        raise ranks.agreed(DivergenceError(message))
     try:
         found = minimize(objective, options, run.record)
     except KeyboardInterrupt as interrupt:
@@ -152,7 +172,8 @@ def fit_lbfgs(
         network.multilabel = objective.network.multilabel
         network._settle()
     if run.diverged or not np.isfinite(found.fun):
-        raise DivergenceError(f"L-BFGS came to numbers that are not finite in {network.dtype}; scale the inputs")
+        message = f"L-BFGS came to numbers that are not finite in {network.dtype}; scale the inputs"
+        raise ranks.agreed(DivergenceError(message))
     history = run.history()
     message = found.message.decode() if isinstance(found.message, bytes) else str(found.message)
     history.converged, history.message = bool(found.success), message
@@ -192,12 +213,34 @@ class Objective:
     def __init__(self, network: BaseNetwork, data: tuple[Any, Any, Any], l2: float) -> None:
         self.network, self.loss, self.n_evaluations, self._l2 = network.copy(np.float64), np.nan, 0, l2
         self._data = self.network.canonical(*data)
+        self._mean: Callable[[], tuple[float, FloatArray]] = lambda: self.network._backprop(*self._data)
+
+    def _share(self, ranks: Ranks, facts: dict[str, Any]) -> None:
+        """Compute together with other ranks from now on, from the parameters of rank 0.
+
+        Parameters
+        ----------
+        ranks : Ranks
+            The ranks.
+        facts : dict of str to object
+            What must be the same on all of them, beside the network and the data.
+
+        Raises
+        ------
+        ValueError
+            If something differs between ranks.
+        """
+        network = self.network
+        ranks.meet({**alike.network_facts(network), **alike.data_facts(self._data), "l2": self._l2, **facts})
+        network.parameters[:] = ranks.from_first(np.array(network.parameters))
+        network._limit = ranks.cores
+        self._mean = SharedGradient(network, self._data, ranks)
 
     def __call__(self, parameters: FloatArray) -> tuple[float, FloatArray]:
         """Return the value and the gradient at `parameters`."""
         network = self.network
         network.parameters[:] = parameters
-        self.loss, gradient = network._backprop(*self._data)
+        self.loss, gradient = self._mean()
         self.n_evaluations += 1
         for W, dW in zip(network.weights, layer_views(gradient, network.sizes)[0], strict=True):
             np.add(dW, self._l2 * W, out=dW)
@@ -256,12 +299,16 @@ def minimize(
     >>> found.x.round(3)
     array([2., 1.])
     """
+    start = objective.network.parameters.copy()
+    return _scipy_minimize()(objective, start, jac=True, method="L-BFGS-B", callback=callback, options=options)
+
+
+def _scipy_minimize() -> Any:
     try:
         from scipy.optimize import minimize as scipy_minimize
     except ImportError as error:
         raise ImportError("fit_lbfgs needs SciPy: pip install scipy (or fastbp[scipy])") from error
-    start = objective.network.parameters.copy()
-    return scipy_minimize(objective, start, jac=True, method="L-BFGS-B", callback=callback, options=options)
+    return scipy_minimize
 
 
 class _Run:

@@ -96,7 +96,8 @@ class Network(BaseNetwork):
 
     def _backprop(self, X: FloatArray, Y: Targets, weight: FloatArray | None) -> tuple[float, FloatArray]:
         if self._session is None:
-            self._session = Session(self, self._compiled(), None, Regularization(), (), np.zeros(1, np.int64), None)
+            steps = np.zeros(1, np.int64)
+            self._session = Session(self, self._compiled(), None, Regularization(), (), steps, self._limit)
         rows = in_order(X.shape[0])
 
         def gradient(session: Session) -> tuple[float, FloatArray]:

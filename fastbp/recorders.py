@@ -66,6 +66,8 @@ class ModelCheckpoint(Callback):
     3
     """
 
+    writes = True
+
     def __init__(
         self, path: str | os.PathLike[str], monitor: str = "val_loss", best_only: bool = False, mode: str = "auto"
     ) -> None:
@@ -170,6 +172,8 @@ class CSVLogger(Callback):
     ...     Path(folder, "training.csv").read_text().splitlines()[0]
     'epoch,loss,accuracy,seconds'
     """
+
+    writes = True
 
     def __init__(self, path: str | os.PathLike[str], append: bool = False) -> None:
         self._path = check_path(path)

@@ -14,8 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastbp.activations import SOFTMAX
+from fastbp.base.dropout import dropout_mask
 from fastbp.base.network import BaseNetwork, Canonical, Targets, Views, layer_views
-from fastbp.base.session import ChunkResult
+from fastbp.base.session import ChunkResult, summed_length
+from fastbp.base.session import Session as AnySession
+from fastbp.base.shares import shared
 from fastbp.base.trainer import BaseTrainer
 from fastbp.canonical import FloatArray
 from fastbp.optimizers import Optimizer
@@ -185,6 +188,9 @@ class Trainer(BaseTrainer):
     label_smoothing : float
         Share e in [0, 1) of the targets (1 − e) y + e / n_L, on a lone output (1 − e) y + e / 2. It needs the
         cross-entropy. Accuracy and validation take the targets as they are.
+    comm : communicator, optional
+        Communicator of mpi4py, such as MPI.COMM_WORLD, whose processes train together: see ``docs/scaling.md``. Each
+        passes the same arguments and arrays; `batch_size` is that of all. Of an iterable each brings its own part.
 
     Raises
     ------
@@ -207,8 +213,9 @@ class Trainer(BaseTrainer):
 
     network: Network
 
-    def _open(self, states: Sequence[FloatArray]) -> _Session:
-        return _Session(self.network, self.optimizer, self.regularization, states, self._steps)
+    def _open(self, states: Sequence[FloatArray]) -> AnySession:
+        network, rules, ranks = self.network, self.regularization, self._ranks
+        return shared(_Session(network, self.optimizer, rules, states, self._steps, ranks.size), ranks)
 
 
 # Ctrl-C is answered between two chunks of training.
@@ -225,10 +232,13 @@ class _Session:
         regularization: Regularization,
         states: Sequence[FloatArray],
         steps: NDArray[np.int64],
+        parts: int,
     ) -> None:
         self._network, self._optimizer, self._rules, self._steps = network, optimizer, regularization, steps
         self._states, self._scale = tuple(state.copy() for state in states), 1.0  # the scale of the penalties
-        self._gradient = np.empty_like(network._parameters)
+        # as long as several processes need it that add up their gradients, in `parts`
+        self.summed = np.zeros(summed_length(network._parameters.size, parts), network.dtype)
+        self._gradient = self.summed[: network._parameters.size]
         self._dW, self._db = layer_views(self._gradient, network.sizes)
 
     def __enter__(self) -> Self:
@@ -264,33 +274,57 @@ class _Session:
                 break
         return ChunkResult(loss_sum, correct, done, penalties)
 
-    @np.errstate(all="ignore")
     def _minibatch(self, data: Canonical, rows: NDArray[np.int64]) -> tuple[float, int]:
         """Σ_s v_s C_s and the number of correct labels, and the update, unless the loss is not finite."""
-        network, step = self._network, int(self._steps[0])
-        X, Y, weight = data
-        y, v = self._smooth(network._targets(Y[rows])), None if weight is None else weight[rows]
-        z = network._gradient(X[rows], y, v, self._dW, self._db, self._mask(step, len(rows)))
-        loss, correct = network._score(z, y, v, Y[rows])
+        loss, correct = self._measure(data, rows, 0)
         if math.isfinite(loss):
-            self._regularize_gradient()
-            self._apply_update(step)
-            self._limit_weights()
-            self._steps[0] = step + 1
+            self._follow()
         return loss, correct
+
+    @np.errstate(all="ignore")
+    def _measure(self, data: Canonical, rows: NDArray[np.int64], first: int) -> tuple[float, int]:
+        """Σ_s v_s C_s and the number of correct labels, and the gradient of the mean; `first` samples are before."""
+        network, (X, Y, weight) = self._network, data
+        y, v = self._smooth(network._targets(Y[rows])), None if weight is None else weight[rows]
+        z = network._gradient(X[rows], y, v, self._dW, self._db, self._mask(len(rows), first))
+        return network._score(z, y, v, Y[rows])
+
+    @np.errstate(all="ignore")
+    def _follow(self) -> None:
+        """The update by the gradient."""
+        step = int(self._steps[0])
+        self._regularize_gradient()
+        self._apply_update(step)
+        self._limit_weights()
+        self._steps[0] = step + 1
+
+    def differentiate(self, data: Canonical | None, rows: NDArray[np.int64], first: int) -> ChunkResult:
+        if data is None or not len(rows):
+            self._gradient[:] = 0.0
+            return ChunkResult(0.0, 0, 0)
+        loss, correct = self._measure(data, rows, first)
+        self._gradient *= len(rows)  # of the mean, so of the sum
+        return ChunkResult(loss, correct, len(rows))
+
+    def update(self, n_samples: int, *, last: bool, penalty_scale: float | None) -> float:  # noqa: ARG002
+        self._scale = 1.0 if penalty_scale is None else penalty_scale
+        penalty = 0.0 if penalty_scale is None else penalty_scale * self._rules.penalty(self._network.weights)
+        self._gradient /= n_samples
+        self._follow()
+        return penalty
 
     def _smooth(self, y: FloatArray) -> FloatArray:
         """(1 − e) y + e / n, n the number of classes."""
         e = self._rules.label_smoothing
         return y if e == 0.0 else (1.0 - e) * y + e / (2 if self._network.is_binary else self._network.sizes[-1])
 
-    def _mask(self, step: int, n_samples: int) -> DropoutMask | None:
-        rules, network = self._rules, self._network
+    def _mask(self, n_samples: int, first: int) -> DropoutMask | None:
+        rules, network, step = self._rules, self._network, int(self._steps[0])
         if rules.dropout == 0.0:
             return None
 
         def factors(l: int) -> FloatArray:
-            active = dropout_mask(rules.dropout_seed, step, l, (n_samples, network.sizes[l]), rules.dropout)
+            active = dropout_mask(rules.dropout_seed, step, l, (n_samples, network.sizes[l]), rules.dropout, first)
             scaled: FloatArray = active * network.dtype.type(1.0 / (1.0 - rules.dropout))
             return scaled
 
@@ -326,75 +360,3 @@ class _Session:
         for W in self._network.weights:
             norm = np.sqrt(np.sum(W * W, axis=1, keepdims=True))
             W[:] *= np.where(norm > self._rules.max_norm, self._rules.max_norm / norm, 1.0)
-
-
-# ------------------------------------------------------------------ dropout
-_GOLDEN = 0x9E3779B9  # 2³² / golden ratio: neighbours end up far apart
-_MASK = 0xFFFFFFFF
-
-Words = NDArray[np.uint32]
-
-
-def hash32(x: Words) -> Words:
-    """Mix the bits of 32-bit words, modulo 2³² (lowbias32 [1]_).
-
-    Parameters
-    ----------
-    x : ndarray of uint32
-        Words to mix.
-
-    Returns
-    -------
-    ndarray of uint32
-        Mixed words. Different words stay different.
-
-    References
-    ----------
-    .. [1] C. Wellons, "Prospecting for hash functions", 2018. https://nullprogram.com/blog/2018/07/31/
-
-    Examples
-    --------
-    >>> hash32(np.array([0, 1, 2], dtype=np.uint32))
-    array([         0, 1753845952, 3507691905], dtype=uint32)
-    """
-    x = (x ^ (x >> np.uint32(16))) * np.uint32(0x7FEB352D)
-    x = (x ^ (x >> np.uint32(15))) * np.uint32(0x846CA68B)
-    return x ^ (x >> np.uint32(16))
-
-
-def dropout_mask(seed: int, step: int, layer: int, shape: tuple[int, int], probability: float) -> NDArray[np.bool_]:
-    """Return which neurons of a hidden layer are active in one update.
-
-    Parameters
-    ----------
-    seed : int
-        Seed in 0..2³² − 1.
-    step : int
-        Number of updates made before.
-    layer : int
-        Number l of the hidden layer, 1..L-1.
-    shape : tuple of int
-        Samples of the minibatch, neurons of the layer.
-    probability : float
-        Probability in [0, 1) that a neuron is dropped.
-
-    Returns
-    -------
-    ndarray of bool (n_samples, n_l)
-        Whether a neuron is active for a sample.
-
-    Examples
-    --------
-    >>> dropout_mask(seed=1, step=0, layer=1, shape=(2, 4), probability=0.5)
-    array([[False, False,  True,  True],
-           [False, False,  True,  True]])
-    """
-    samples, neurons = (np.arange(n, dtype=np.uint32) for n in shape)
-    layer_key = hash32(hash32(_word(seed ^ step)) + _word(layer))
-    key = hash32(layer_key + samples)
-    u = hash32(key[:, np.newaxis] + neurons * np.uint32(_GOLDEN))
-    return u >= np.uint32(int(probability * 2.0**32))
-
-
-def _word(number: int) -> Words:
-    return np.array([number & _MASK], dtype=np.uint32)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from fastbp.base.session import Session as AnySession
+from fastbp.base.shares import shared
 from fastbp.base.trainer import BaseTrainer
 from fastbp.canonical import FloatArray
 from fastbp.compiled.session import Session
+from fastbp.compiled.split import SplitSession
+from fastbp.kernels.runtime import host
 from fastbp.network import Network
 
 
@@ -44,6 +48,9 @@ class Trainer(BaseTrainer):
     label_smoothing : float
         Share e in [0, 1) of the targets (1 − e) y + e / n_L, on a lone output (1 − e) y + e / 2. It needs the
         cross-entropy. Accuracy and validation take the targets as they are.
+    comm : communicator, optional
+        Communicator of mpi4py, such as MPI.COMM_WORLD, whose processes train together: see ``docs/scaling.md``. Each
+        passes the same arguments and arrays; `batch_size` is that of all. Of an iterable each brings its own part.
 
     Raises
     ------
@@ -60,7 +67,7 @@ class Trainer(BaseTrainer):
     -----
     Each update follows the mean gradient of its own minibatch. The bits of the result do not depend on `threads`.
 
-    `optimizer`, `batch_size`, `shuffle`, `threads` and `rng` may be assigned between two fits or updates.
+    `optimizer`, `batch_size`, `shuffle`, `threads`, `rng` and `comm` may be assigned between two fits or updates.
 
     Examples
     --------
@@ -76,7 +83,12 @@ class Trainer(BaseTrainer):
     network: Network
 
     def _open(self, states: Sequence[FloatArray]) -> AnySession:
-        network = self.network
-        rules = network._rules(self.regularization)
-        session = Session(network, network._compiled(), self.optimizer, rules, states, self._steps, self.threads)
-        return network._attach(session)
+        network, ranks = self.network, self._ranks
+        of = network, network._compiled(), self.optimizer, network._rules(self.regularization), states, self._steps
+        if ranks.size == 1:
+            return network._attach(Session(*of, self.threads))
+        threads = ranks.cores if self.threads is None else self.threads
+        return network._attach(shared(SplitSession(*of, threads, ranks.size), ranks))
+
+    def _machine(self) -> dict[str, Any]:
+        return {"FASTBP_VECTOR_BYTES (width of vectors)": host.VECTOR_BYTES, "fused multiply-add": host.HAS_FMA}

@@ -8,7 +8,7 @@ from pathlib import Path
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
 # The package, and the modules of the tests: those of test_threads import test_threads again.
-_FOLDERS = ("estimators", "io", "kernels", "project", "runtime", "tables", "training")
+_FOLDERS = ("distributed", "estimators", "io", "kernels", "project", "runtime", "tables", "training")
 _MODULES = [ROOT, TESTS, *(TESTS / name for name in _FOLDERS)]
 # Seconds that a process may take; an emulated one takes longer.
 TIMEOUT = float(os.environ.get("FASTBP_TEST_TIMEOUT", "300"))

@@ -41,6 +41,7 @@ class NetworkState(ABC):
     activations: tuple[Activation, ...]
     loss_function: Loss
     _multilabel = False
+    _limit: int | None = None  # threads at most, where other processes have a part of the cores
     _trains_biases = True
 
     def __init__(

@@ -70,6 +70,58 @@ class Session(Protocol):
         """Return the optimizer's numbers for each parameter, laid out as the parameters."""
 
 
+class SplitSession(Session, Protocol):
+    """A session whose steps are cut in two: between them gradients are added up.
+
+    Attributes
+    ----------
+    summed : ndarray
+        Where `differentiate` leaves ∂C/∂w of Σ_s v_s C_s of its samples, and `update` finds that of all. Its length is
+        a multiple of the number of parts that it was made for, and zero where it has no gradient.
+    """
+
+    summed: FloatArray
+
+    def differentiate(self, data: Canonical | None, rows: NDArray[np.int64], first: int) -> ChunkResult:
+        """Compute the gradient of some samples of a minibatch, of which there may be none.
+
+        Parameters
+        ----------
+        data : tuple
+            X, Y and sample weights in canonical form; None where there are no rows.
+        rows : ndarray of int64
+            Rows of the data.
+        first : int
+            Samples of the minibatch before these.
+        """
+
+    def update(self, n_samples: int, *, last: bool, penalty_scale: float | None) -> float:
+        """Let the parameters follow `summed`, and return the penalty, as `run` measures it, of one sample.
+
+        Parameters
+        ----------
+        n_samples : int
+            Samples of the minibatch.
+        last, penalty_scale : see `Session.run`
+            Whether parameters may be made current, and the factor of the penalties.
+        """
+
+
+# Numbers of a part, at least: a cache line of float32.
+_WHOLE = 16
+
+
+def summed_length(n: int, parts: int) -> int:
+    """Return the length of `SplitSession.summed` for `n` numbers in so many equal parts, whole cache lines each.
+
+    Examples
+    --------
+    >>> summed_length(100, 2), summed_length(1, 3)
+    (128, 48)
+    """
+    return -(-n // (_WHOLE * parts)) * _WHOLE * parts
+
+
 _S = TypeVar("_S", bound=Session)
 _T = TypeVar("_T")
 

@@ -161,11 +161,17 @@ class Batches:
         #: Whether no code of the user's runs between two batches.
         self.at_hand = isinstance(batches, (list, tuple))
         self.last: Canonical | None = None  # the batch given last
+        #: Whether a batch may have no rows: that of one of several processes.
+        self.may_be_empty = False
 
     def __iter__(self) -> Iterator[Canonical]:
         number = 0
         for number, batch in enumerate(self._batches, start=1):
             X, Y, weight = parts_of(batch, f"batch {number}")
+            if self.may_be_empty and np.shape(X)[:1] == (0,):
+                network = self._network
+                yield np.empty((0, network.sizes[0]), network.dtype), np.empty(0, np.int64), None
+                continue
             names = [f"{name} of batch {number}" for name in ("X", "Y", "sample_weight")]
             self.last = self._network.canonical(X, Y, weight, names=names)
             yield weigh_classes(self._network, self.last, self._by_class)

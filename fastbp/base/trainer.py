@@ -7,23 +7,30 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from fastbp import canonical
+from fastbp.base import alike
 from fastbp.base.classes import ClassWeights, class_weights, weigh_classes
 from fastbp.base.dead import warn_of_dead_layers
+from fastbp.base.network import Canonical
 from fastbp.base.progress import Progress
 from fastbp.base.session import ChunkResult, Session, within
+from fastbp.base.shares import OwnBatches
 from fastbp.base.sources import Batches, Source, array_chunks, batch_chunks, in_order
 from fastbp.base.trainer_state import TrainerState
 from fastbp.base.validation import Validation
-from fastbp.canonical import FloatArray
 from fastbp.checks import check_count
 from fastbp.conversion import is_finite
+from fastbp.distributed.ranks import Ranks, checksum
 from fastbp.events import checked, ends_training, load_states, methods
 from fastbp.exceptions import DivergenceError
 from fastbp.history import History
 from fastbp.schedules import epoch_schedules
+
+# What trains a session for an epoch, of how many samples, where that is known, and some of the samples.
+_Fed = tuple[Callable[[Session], Iterator[ChunkResult]], int | None, Callable[[], Canonical | None]]
 
 
 class BaseTrainer(TrainerState):
@@ -112,11 +119,24 @@ class BaseTrainer(TrainerState):
         >>> len(history.loss), len(history.val_loss), trainer.steps
         (5, 5, 10)
         """
-        epochs = check_count("epochs", epochs)
-        chunks, n_samples, inputs = self._source(X, Y, epochs, sample_weight, class_weights(class_weight, self.network))
-        validation = self._validation(validation_data, metrics, epochs)
-        callbacks = checked(callbacks)
-        begin, end_of_epoch, on_checkpoint, on_divergence, end = methods(callbacks)
+        with self._ranks.job() as ranks:
+            with ranks.together():
+                epochs = check_count("epochs", epochs)
+                by_class = class_weights(class_weight, self.network)
+                source = self._source(X, Y, epochs, sample_weight, by_class)
+                validation = self._validation(validation_data, metrics, epochs)
+                callbacks = checked(callbacks)
+            self._meet(source[2](), {"epochs": epochs, "whether X is an iterable": Y is None})
+            return self._fit(source, epochs, validation, callbacks, progress if ranks.is_first else False)
+
+    def _fit(
+        self, source: _Fed, epochs: int, validation: Validation | None, callbacks: list[Any], progress: bool | None
+    ) -> History:
+        """`fit` with all arguments checked."""
+        chunks, n_samples, samples = source
+        begin, end_of_epoch, on_checkpoint, on_divergence, end = methods(
+            [callback for callback in callbacks if self._ranks.is_first or not getattr(callback, "writes", False)]
+        )
         if self._callbacks is None:
             load_states(callbacks, self._loaded_states)
         self.history = History()
@@ -128,8 +148,9 @@ class BaseTrainer(TrainerState):
                 for epoch in range(1, epochs + 1):
                     if self._epoch(chunks, epoch, epochs, validation, (end_of_epoch, on_checkpoint), bar):
                         break
-                    if self.epochs == 1:
-                        warn_of_dead_layers(self.network, inputs(), stacklevel=2)
+                    if self.epochs == 1 and self._ranks.is_first:
+                        data = samples()
+                        warn_of_dead_layers(self.network, None if data is None else data[0], stacklevel=3)
         except DivergenceError as error:
             quiet = [ends_training(callback(self, error)) for callback in on_divergence]
             if not any(quiet):
@@ -174,7 +195,17 @@ class BaseTrainer(TrainerState):
         >>> net.biases[0]
         array([0.2], dtype=float32)
         """
-        data = self.network.canonical(X, Y, sample_weight)
+        if self._ranks.size == 1:
+            return self._step(self.network.canonical(X, Y, sample_weight))
+        with self._ranks.job() as ranks:
+            with ranks.together():
+                data = self.network.canonical(X, Y, sample_weight)
+            if not ranks.met:  # once: a step has no time for more
+                self._meet(data)
+            return self._step(data)
+
+    def _step(self, data: Canonical) -> float:
+        """`step` with all arguments checked."""
         n = data[0].shape[0]
         loss_sum = within(self._opened(), lambda session: session.run(data, in_order(n), n).loss_sum)
         if not math.isfinite(loss_sum):
@@ -216,8 +247,15 @@ class BaseTrainer(TrainerState):
         >>> trainer.steps
         3
         """
-        data = self.network.canonical(X, Y, sample_weight)
-        order = canonical.row_numbers(rows, data[0].shape[0])
+        with self._ranks.job() as ranks:
+            with ranks.together():
+                data = self.network.canonical(X, Y, sample_weight)
+                order = canonical.row_numbers(rows, data[0].shape[0])
+            self._meet(data, {"the checksum of rows": checksum(order)})
+            return self._train_rows(data, order)
+
+    def _train_rows(self, data: Canonical, order: NDArray[np.int64]) -> float:
+        """`train_rows` with all arguments checked."""
 
         def train(session: Session) -> float:
             loss_sum = 0.0
@@ -229,18 +267,25 @@ class BaseTrainer(TrainerState):
 
         return within(self._opened(), train) / len(order)
 
+    def _meet(self, data: Canonical | None, facts: dict[str, Any] | None = None) -> None:
+        """Where there are other ranks, see that they train the same, and give them what rank 0 has."""
+        if self._ranks.size > 1:
+            alike.meet(self, alike.data_facts(data) | (facts or {}))
+
     def _source(
         self, X: Any, Y: ArrayLike | None, epochs: int, sample_weight: ArrayLike | None, by_class: ClassWeights
-    ) -> tuple[Callable[[Session], Iterator[ChunkResult]], int | None, Callable[[], FloatArray | None]]:
-        """Return what trains a session for an epoch, of how many samples, where that is known, and some inputs."""
+    ) -> _Fed:
+        """Return what trains a session for an epoch, of how many samples, where that is known, and some of them."""
         if isinstance(X, Source):
             return lambda session: X.chunks(session, self.batch_size), X.n_samples, lambda: None
         if Y is None:
             if sample_weight is not None:
                 raise ValueError("sample_weight is for arrays; batches bring their own: (X, Y, sample_weight)")
             batches = Batches(self.network, X, epochs, by_class)
-            last = lambda: None if batches.last is None else batches.last[0]  # noqa: E731
-            return lambda session: batch_chunks(session, batches), None, last
+            if isinstance(self._ranks, Ranks):
+                own = OwnBatches(self.network, batches, self._ranks)
+                return own.chunks, None, lambda: batches.last
+            return lambda session: batch_chunks(session, batches), None, lambda: batches.last
         X, Y, weight = weigh_classes(self.network, self.network.canonical(X, Y, sample_weight), by_class)
         # views: what a callback does to the shape of the user's own arrays is nothing to the kernels
         data = X.view(), Y.view(), None if weight is None else weight.view()
@@ -250,7 +295,7 @@ class BaseTrainer(TrainerState):
             order = self.rng.permutation(n) if self.shuffle else in_order(n)
             return array_chunks(session, data, order, self.batch_size)
 
-        return chunks, n, lambda: data[0]
+        return chunks, n, lambda: data
 
     def _epoch(
         self,
@@ -269,7 +314,7 @@ class BaseTrainer(TrainerState):
             raise self._diverged("a parameter is not finite after", title)
         if validation is not None:
             logs |= validation.measure()
-        logs["seconds"] = perf_counter() - start
+        logs["seconds"] = self._ranks.settled(self.network._read(), perf_counter() - start, title)
         self.history.append(logs)
         self.epochs += 1
         for schedule in epoch_schedules(self.optimizer.learning_rate):
@@ -277,7 +322,7 @@ class BaseTrainer(TrainerState):
         stops = [ends_training(on_epoch_end(self, epoch, logs)) for on_epoch_end in events[0]]
         for on_checkpoint in events[1]:
             on_checkpoint(self, epoch, logs)
-        return any(stops)
+        return self._ranks.any(any(stops))
 
     def _train(self, chunks: Iterator[ChunkResult], title: str, bar: Progress) -> dict[str, float]:
         """Go through the chunks of an epoch; what they measured."""
@@ -297,7 +342,7 @@ class BaseTrainer(TrainerState):
     def _validation(self, validation_data: Any, metrics: Iterable[Any], epochs: int) -> Validation | None:
         """What measures the validation data."""
         if validation_data is not None:
-            return Validation(self.network, validation_data, metrics, epochs)
+            return Validation(self.network, validation_data, metrics, epochs, self._ranks)
         if list(metrics):
             raise ValueError("metrics are measured on validation_data, which is missing")
         return None
@@ -307,7 +352,7 @@ class BaseTrainer(TrainerState):
 
     def _diverged(self, what: str, when: str) -> DivergenceError:
         learning_rate = self.optimizer.rate(max(self.steps - 1, 0))
-        return DivergenceError(
-            f"{what} {when} at learning_rate {learning_rate:g}; "
+        return self._ranks.agreed(DivergenceError(
+            f"{what} {when}{self._ranks.blame} at learning_rate {learning_rate:g}; "
             "try a smaller learning_rate, or inputs scaled to about -1..1"
-        )
+        ))

@@ -17,6 +17,9 @@ from fastbp.base.network import BaseNetwork
 from fastbp.base.session import Session
 from fastbp.canonical import FloatArray
 from fastbp.checks import MANY, check_count, check_truth
+from fastbp.distributed.alone import ALONE, Alone
+from fastbp.distributed.communicator import ranks_of
+from fastbp.distributed.ranks import Ranks
 from fastbp.events import states_of
 from fastbp.exceptions import FormatError
 from fastbp.history import History
@@ -71,6 +74,7 @@ class TrainerState(ABC):
     _session: Session | None = None  # kept from call to call
     _callbacks: Sequence[Any] | None = None  # those of the last fit, and before it, the states of those of a file
     _loaded_states: Sequence[State] = ()
+    _ranks: Alone | Ranks = ALONE
 
     def __init__(  # noqa: PLR0913 - hyper-parameters, each named where it is given
         self,
@@ -88,6 +92,7 @@ class TrainerState(ABC):
         clip_value: float | None = None,
         clip_norm: float | None = None,
         label_smoothing: float = 0.0,
+        comm: Any = None,
     ) -> None:
         if not isinstance(network, BaseNetwork):
             raise TypeError(f"network must be a Network, got {network!r}")
@@ -113,6 +118,7 @@ class TrainerState(ABC):
             rules = replace(rules, dropout_seed=int(self.rng.integers(2**32, dtype=np.uint32)))
         self.regularization = rules
         self.history = History()
+        self.comm = comm
 
     # ------------------------------------------------------------------ what may be changed, and how
     def __setattr__(self, name: str, value: Any) -> None:
@@ -130,6 +136,16 @@ class TrainerState(ABC):
             states = None if begins_anew else self._current_states()
             vars(self).update(_states=states, _session=None)
         super().__setattr__(name, value)
+
+    @property
+    def comm(self) -> Any:
+        """The communicator of the processes that train together, or None. Copies and files have none."""
+        return self._ranks.comm
+
+    @comm.setter
+    def comm(self, comm: Any) -> None:
+        if comm is not self.comm:
+            vars(self).update(_states=self._current_states(), _session=None, _ranks=ranks_of(comm))
 
     @property
     def steps(self) -> int:
@@ -196,7 +212,7 @@ class TrainerState(ABC):
     def __getstate__(self) -> dict[str, Any]:
         # Callbacks may hold what cannot be pickled, and a copy is not the trainer that they belong to.
         callbacks = {"_callbacks": None, "_loaded_states": self.callback_states}
-        return {**vars(self), "_states": self._current_states(), "_session": None, **callbacks}
+        return {**vars(self), "_states": self._current_states(), "_session": None, "_ranks": ALONE, **callbacks}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         states = state["_states"]
@@ -208,7 +224,7 @@ class TrainerState(ABC):
 
         It holds the network, the optimizer, its state and schedule, the random numbers, the regularization, the
         history, and the states of the callbacks: what the best epoch was, for one. The callbacks themselves are passed
-        to `fit` again. The file is written as a whole or not at all.
+        to `fit` again. The file is written as a whole or not at all. Of several processes (`comm`) rank 0 writes it.
 
         Parameters
         ----------
@@ -239,12 +255,16 @@ class TrainerState(ABC):
         ...     path.exists()
         True
         """
+        if not self._ranks.is_first:
+            return
         description = checkpoint.describe_network(self.network) | {"trainer": checkpoint.describe_trainer(self)}
         arrays = self.network._named(self.network.parameters) | checkpoint.trainer_arrays(self)
         safetensors.write(path, arrays, checkpoint.metadata_of(description))
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], custom: Mapping[str, Any] | None = None) -> Self:
+    def load(
+        cls, path: str | os.PathLike[str], custom: Mapping[str, Any] | None = None, comm: Any = None
+    ) -> Self:
         """Return the trainer that `save` wrote, with its network as `network`.
 
         If it was saved between epochs, `fit` continues to the same bits as training without interruption.
@@ -256,6 +276,9 @@ class TrainerState(ABC):
         custom : mapping of str to objects, optional
             What is not fastbp's own: activations and losses by name, an optimizer by the name of its class, and a
             function that gives the learning rate as "learning_rate".
+        comm : communicator, optional
+            Processes that train together from now on. They may be more or fewer than those that wrote the file, which
+            all of them read.
 
         Returns
         -------
@@ -292,7 +315,9 @@ class TrainerState(ABC):
         10
         """
         with opened(path, custom) as (reader, contents):
-            return cls._from_file(reader, contents)
+            trainer = cls._from_file(reader, contents)
+        trainer.comm = comm
+        return trainer
 
     @classmethod
     def _from_file(cls, reader: Reader, contents: Contents) -> Self:
@@ -307,6 +332,10 @@ class TrainerState(ABC):
         trainer = cls(network, reader.optimizer(), *counts, **rules)
         restore_trainer(trainer, reader, contents.arrays)
         return trainer
+
+    def _machine(self) -> dict[str, Any]:
+        """What of the machine must be the same on all ranks, by name."""
+        return {}
 
     @abstractmethod
     def _open(self, states: Sequence[FloatArray]) -> Session:

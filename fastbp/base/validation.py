@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastbp.base.network import BaseNetwork, Canonical
+from fastbp.base.shares import share_of
 from fastbp.base.sources import check_repeatable, parts_of
 from fastbp.canonical import FloatArray
+from fastbp.distributed.alone import ALONE, Alone
+from fastbp.distributed.ranks import Ranks
 from fastbp.metrics import named_metrics
 
 _NAMES = ("validation_data[0]", "validation_data[1]", "validation_data[2]")
@@ -28,6 +31,8 @@ class Validation:
         Measures beside loss and accuracy.
     epochs : int
         How often it will be measured.
+    ranks : Alone or Ranks
+        Processes that measure together: each its share of arrays, or the batches that it brings.
 
     Raises
     ------
@@ -42,8 +47,10 @@ class Validation:
     {'val_loss': 2.5, 'val_mae': 2.0}
     """
 
-    def __init__(self, network: BaseNetwork, data: Any, metrics: Any, epochs: int) -> None:
-        self._network, self._data = network, data
+    def __init__(
+        self, network: BaseNetwork, data: Any, metrics: Any, epochs: int, ranks: Alone | Ranks = ALONE
+    ) -> None:
+        self._network, self._data, self._ranks = network, data, ranks
         self._whole: tuple[Canonical, Any] | None = None
         if not _are_batches(data):
             self._whole = _taken(network, data, _NAMES)
@@ -57,7 +64,10 @@ class Validation:
 
     def _batches(self) -> Iterator[tuple[Canonical, Any]]:
         if self._whole is not None:
-            yield self._whole
+            data, y_true = self._whole
+            own = share_of(data, self._ranks)
+            if own is not None:
+                yield own, y_true[slice(*self._ranks.share(len(y_true)))]
             return
         number = 0
         for number, batch in enumerate(self._data, start=1):
@@ -70,22 +80,34 @@ class Validation:
 
     def measure(self) -> dict[str, float]:
         """Return the measures of the network as it is, each under "val_" and its name."""
-        net, kept = self._network, []
-        losses, counts, correct = [], [], 0
-        for data, y_true in self._batches():
-            loss, right = net._evaluate(*data)
-            losses.append(loss)
-            counts.append(data[0].shape[0])
-            correct += right
-            if self._metrics:
-                kept.append((data[1], y_true, net._forward(data[0])))
-        n_samples = sum(counts)
-        loss = losses[0] if len(losses) == 1 else float(np.dot(losses, counts)) / n_samples
-        logs = {"loss": loss} | ({"accuracy": correct / n_samples} if net.classifies else {})
+        parts = [part for own in self._ranks.gather(self._measured) for part in own]
+        counts = [part.n_samples for part in parts]
+        n_samples, correct = sum(counts), sum(part.correct for part in parts)
+        loss = parts[0].loss if len(parts) == 1 else float(np.dot([part.loss for part in parts], counts)) / n_samples
+        logs = {"loss": loss} | ({"accuracy": correct / n_samples} if self._network.classifies else {})
+        kept = [part.kept for part in parts if part.kept is not None]
         if kept:
-            Y, y_true, a = (parts[0] if len(parts) == 1 else _joined(parts) for parts in zip(*kept, strict=True))
+            Y, y_true, a = (each[0] if len(each) == 1 else _joined(each) for each in zip(*kept, strict=True))
             logs |= {name: metric(Y, y_true, a) for name, metric in self._metrics.items()}
         return {f"val_{name}": value for name, value in logs.items()}
+
+    def _measured(self) -> list[_Part]:
+        """What this process measures."""
+        net, parts = self._network, []
+        for data, y_true in self._batches():
+            loss, right = net._evaluate(*data)
+            kept = (data[1], y_true, net._forward(data[0])) if self._metrics else None
+            parts.append(_Part(loss, right, data[0].shape[0], kept))
+        return parts
+
+
+class _Part(NamedTuple):
+    """What was measured on one batch: the mean cost, how many labels are right, and what metrics need."""
+
+    loss: float
+    correct: int
+    n_samples: int
+    kept: tuple[Any, ...] | None
 
 
 def _named(of: str) -> tuple[str, str, str]:

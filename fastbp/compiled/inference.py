@@ -78,7 +78,7 @@ class Inference:
         n, size = X.shape[0], self._block
         self._workspace.point_to_data(X, Y, weight)
         self._workspace.words[Workspace.WORD["separate"]] = self._network.decides_separately
-        wanted = 1 if self._work * n <= _PARALLEL_FLOP else min(-(-n // size), available(None))
+        wanted = 1 if self._work * n <= _PARALLEL_FLOP else min(-(-n // size), available(self._network._limit))
 
         def call(threads: int) -> bool:
             outputs, threads = (outputs_parallel, threads) if threads else (outputs_serial, 1)

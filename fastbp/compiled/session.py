@@ -7,7 +7,7 @@ segmentation fault.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any, Self
 
@@ -171,15 +171,12 @@ class Session:
         last &= n_steps * batch_size >= len(rows) and self._optimizer is not None
         leaves = self._leaves(last, alone=len(rows) == batch_size)
         rows = rows[: n_steps * batch_size]
-        start = perf_counter()
 
-        def train(threads: int) -> int:
-            self._train(rows, batch_size, hyper, max(1, threads), parallel=threads > 0, leaves=leaves)
-            return max(1, threads)
+        def train(threads: int, *, parallel: bool) -> None:
+            self._train(rows, batch_size, hyper, threads, parallel=parallel, leaves=leaves)
 
-        wanted = on_numba_threads(wanted, train) if wanted > 1 or tuner.starts_parallel else train(0)
+        timed(tuner, wanted, n_steps, train)
         self._left(last, leaves)
-        tuner.record(wanted, n_steps, perf_counter() - start)
         return self._measured()
 
     def epochs(self, data: Canonical, rows: NDArray[np.int64], batch_size: int, count: int) -> tuple[FloatArray, int]:
@@ -291,7 +288,7 @@ class Session:
         if optimizer is not None and not self._constant:
             return np.array([optimizer.hyper(step + k) for k in range(n_steps)], self._network.dtype)
         if len(self._steady) < n_steps:
-            numbers = (0.0,) if optimizer is None else optimizer.hyper(0)
+            numbers = (1.0,) if optimizer is None else optimizer.hyper(0)  # 1: the gradient of the mean
             self._steady = np.full((n_steps, len(numbers)), numbers, self._network.dtype)
         return self._steady[:n_steps]
 
@@ -308,6 +305,18 @@ class Session:
         flat = np.empty_like(self._bound.panels.arrays.flat)
         unpack_parameters(flat, panels, *self._plan.place)
         return flat
+
+
+def timed(tuner: ThreadTuner, wanted: int, n_steps: int, call: Callable[..., None]) -> None:
+    """Make `call(threads, parallel=...)` with up to `wanted` threads, and let the tuner know how long it took."""
+    start = perf_counter()
+
+    def counted(threads: int) -> int:
+        call(max(1, threads), parallel=threads > 0)
+        return max(1, threads)
+
+    threads = on_numba_threads(wanted, counted) if wanted > 1 or tuner.starts_parallel else counted(0)
+    tuner.record(threads, n_steps, perf_counter() - start)
 
 
 def _spread(X: FloatArray) -> FloatArray:

@@ -21,12 +21,13 @@ def hash32(x):
 def drop(ws, layer, l, step, s0, s1):
     """a_i and σ'(z_i) times 0, or 1/(1 − p), for samples [s0, s1) of hidden layer `l` (from 1) at update `step`.
 
-    The mask is a function of seed, step, layer, sample and neuron: the same at any thread count and any order.
+    The mask is a function of seed, step, layer, sample and neuron: the same at any thread count and any order. Sample 0
+    is number `first` of the minibatch, of which this process may have a share.
     """
     key_l = hash32(hash32(np.uint32(ws.seed) ^ np.uint32(step)) + np.uint32(l))
     least, scale = np.uint32(ws.drop_threshold), ws.drop_scale
     for s in range(s0, s1):
-        key, o = hash32(key_l + np.uint32(s)), layer.outputs + s * layer.ld
+        key, o = hash32(key_l + np.uint32(ws.first + s)), layer.outputs + s * layer.ld
         if layer.activation == 0:
             for i in range(layer.n_out):
                 ws.delta[o + i] = 1

@@ -28,12 +28,20 @@ from fastbp.kernels.vectors.memory import pointer
 
 # ------------------------------------------------------------------ loop 1: samples
 @inner
+def updates(ws):
+    """Whether parameters follow the gradient, or else it is stored to be read."""
+    return ws.epilogue == SGD or ws.update != 0
+
+
+@inner
 def sample_share(ws, layers, rows, m, step, hyper, t, threads):
     """Thread t's samples of the minibatch `rows`, forward through all layers and back; whether their loss is finite."""
     share, last = (m + threads - 1) // threads, layers[len(layers) - 1]
     begin, end, v = min(m, t * share), min(m, t * share + share), 1.0 / m
     if ws.epilogue == SGD:
         v = -hyper[0] / m
+    elif not updates(ws):
+        v = hyper[0] / m  # 1: the gradient of the mean, m: that of the sum
     for s in range(begin, end, ws.sample_block):
         s1 = min(end, s + ws.sample_block)
         forward_samples(ws, layers, ws.x, rows, step, s, s1)
@@ -59,12 +67,6 @@ def correct_of(ws, m):
         for s in range(m):
             correct += ws.correct[s]
     return correct
-
-
-@inner
-def updates(ws):
-    """Whether parameters follow the gradient, or else it is stored to be read."""
-    return ws.epilogue == SGD or ws.update != 0
 
 
 # ------------------------------------------------------------------ after loop 2: only where a rule asks for it

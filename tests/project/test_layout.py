@@ -31,10 +31,11 @@ BELOW = {
     "tables": LEAVES,
     "symbolic": {"tables", "kernels.vectors.vecmath"},
     "io": {"tables", "kernels.runtime.whole_files"},
-    "base": {"tables", "symbolic", "io"},
+    "distributed": {"tables"},
+    "base": {"tables", "symbolic", "io", "distributed"},
     "compiled": {"tables", "symbolic", "base", "kernels"},
     "reference": {"tables", "symbolic", "base", "kernels.vectors.vecmath"},
-    "face": {"tables", "symbolic", "io", "base", "compiled", "reference", "kernels"},
+    "face": {"tables", "symbolic", "io", "base", "compiled", "reference", "kernels", "distributed"},
     "estimators": {"tables", "base", "face", "kernels.runtime.threads"},
     "compat": {"tables", "symbolic", "base", "face"},
 }
@@ -179,7 +180,7 @@ print(before, len(compiled.buffer) > before)
 def test_import_loads_no_optional_package(names):
     loaded = set(run_python(f"import sys, {names}; print(*sys.modules)").split())
     assert "fastbp" in loaded
-    assert not loaded & {"matplotlib", "mlxtend", "pandas", "sklearn", "tqdm"}
+    assert not loaded & {"matplotlib", "mlxtend", "mpi4py", "pandas", "sklearn", "tqdm"}
 
 
 def test_import_loads_numba_when_a_name_is_asked_for():

@@ -89,6 +89,7 @@ WORKSPACE = np.dtype(
             "at_zero",
             "seed",
             "drop_threshold",  # in 2⁻³²
+            "first",  # number of sample 0 in its minibatch, of which these may be a share
             "sample_block",
         )
     ]
