@@ -1,14 +1,21 @@
+#!/usr/bin/env -S uv run --script
+# /// script
+# dependencies = ["nox>=2025.2"]
+# ///
 """Sessions of nox: `nox` runs tests, lint, types and doctest; the others run by name, as `nox -s lowest`."""
 
+import json
+import re
 from pathlib import Path
 
 import nox
 
+nox.needs_version = ">=2025.2"
 nox.options.default_venv_backend = "venv"
-nox.options.sessions = ["tests", "lint", "types", "doctest"]
 nox.options.error_on_missing_interpreters = False
 
-PYTHONS = ["3.11", "3.12", "3.13"]
+PYTHONS = nox.project.python_versions(nox.project.load_toml("pyproject.toml"))
+WHEEL_BYTES = 400_000  # source and docstrings, nothing else
 ARM64_RUNTIME = [f"tests/runtime/test_{name}.py" for name in ("host", "barrier", "fresh_process")]
 
 
@@ -19,7 +26,7 @@ def tests(session):
     session.run("pytest", *session.posargs)
 
 
-@nox.session(python=PYTHONS[0])
+@nox.session(python=PYTHONS[0], default=False)
 def lowest(session):
     """The whole suite with the lowest release of each package that pyproject.toml allows."""
     project = nox.project.load_toml("pyproject.toml")["project"]
@@ -30,7 +37,7 @@ def lowest(session):
     versions_and_tests(session)
 
 
-@nox.session(python=PYTHONS[-1])
+@nox.session(python=PYTHONS[-1], default=False)
 def newest(session):
     """The whole suite with the newest release of each package, Numba's and NumPy's release candidates among them."""
     session.install("-e", ".[test]", "--upgrade", "--upgrade-strategy", "eager")
@@ -41,9 +48,10 @@ def newest(session):
 
 @nox.session
 def lint(session):
-    """The rules of pyproject.toml's [tool.ruff]."""
-    session.install("ruff")
+    """The rules of pyproject.toml's [tool.ruff], and what can go wrong with a workflow."""
+    session.install("ruff", "zizmor")
     session.run("ruff", "check", ".")
+    session.run("zizmor", "--offline", "--quiet", ".github")
 
 
 @nox.session
@@ -60,7 +68,26 @@ def doctest(session):
     session.run("pytest", "fastbp", "tests/project/test_readme.py", "tests/project/test_layout.py")
 
 
-@nox.session
+@nox.session(default=False)
+def package(session):
+    """Wheel and sdist, checked; the sdist's own tests from its own folder: `-- tests` for all of them."""
+    session.install("-e", ".[release]")
+    session.run("sp-repo-review", ".")
+    made = Path(session.create_tmp()).resolve() / "dist"
+    session.run("python", "-m", "build", "--outdir", str(made))
+    wheel, sdist = (max(made.glob(pattern), key=lambda path: path.stat().st_mtime) for pattern in ("*.whl", "*.gz"))
+    session.run("twine", "check", "--strict", str(wheel), str(sdist))
+    session.run("check-wheel-contents", str(wheel))
+    if wheel.stat().st_size > WHEEL_BYTES:
+        session.error(f"{wheel.name} has {wheel.stat().st_size:,} bytes, more than {WHEEL_BYTES:,}")
+    session.run("python", "-m", "tarfile", "--extract", str(sdist), str(made))
+    session.chdir(made / sdist.name.removesuffix(".tar.gz"))
+    session.run("pip", "uninstall", "--yes", "fastbp")
+    session.install(".[test]")
+    session.run("pytest", *(session.posargs or ["tests/project", "tests/tables", "-m", "not slow"]))
+
+
+@nox.session(default=False)
 def arm64(session):
     """The kernels as on a 64-bit ARM machine, emulated: `nox -s arm64 -- tests/kernels -k tiles` for some of it."""
     tests = session.posargs or ["tests/kernels", "tests/tables/test_custom.py", *ARM64_RUNTIME]
@@ -68,7 +95,7 @@ def arm64(session):
     session.run("bash", "tests/arm64.sh", system, "-m", "pytest", *tests, external=True)
 
 
-@nox.session
+@nox.session(default=False)
 def counts(session):
     """What the suite has a sample of: guard pages for every shape, optimizer and rule, 1,000,000 mutated files."""
     session.install("-e", ".[test]")
@@ -77,21 +104,21 @@ def counts(session):
     session.run("python", "tests/io/mutations.py", "--count", "100000", "--guided")
 
 
-@nox.session
+@nox.session(default=False)
 def mutants(session):
     """Plant faults and see that the tests catch them: `nox -s mutants -- --only files --jobs 2`."""
     session.install("-e", ".[test]")
     session.run("python", "tests/mutants.py", *session.posargs)
 
 
-@nox.session
+@nox.session(default=False)
 def asv(session):
     """Every benchmark is found and can be imported."""
     session.install("-e", ".[bench]")
     asv_command(session, "check", "--environment", "existing")
 
 
-@nox.session
+@nox.session(default=False)
 def asv_quick(session):
     """Each benchmark once on the working tree, nothing saved: `nox -s asv_quick -- --bench dispatch`."""
     session.install("-e", ".[bench]")
@@ -99,7 +126,7 @@ def asv_quick(session):
     asv_command(session, "run", "--quick", "--show-stderr", "--environment", "existing", *session.posargs)
 
 
-@nox.session
+@nox.session(default=False)
 def asv_continuous(session):
     """Two commits compared, what takes 10 % more time or memory named: `-- BASE COMMIT`, or main and HEAD."""
     session.install("-e", ".[bench]")
@@ -111,7 +138,7 @@ def asv_continuous(session):
     asv_command(session, "continuous", *options, *(session.posargs or ["main", "HEAD"]))
 
 
-@nox.session
+@nox.session(default=False)
 def asv_run(session):
     """A range of commits measured and saved: `-- main~20..main --steps 5`, or main alone."""
     session.install("-e", ".[bench]")
@@ -119,25 +146,61 @@ def asv_run(session):
     asv_command(session, "run", "--skip-existing-successful", *(session.posargs or ["main^!"]))
 
 
-@nox.session
+@nox.session(default=False)
 def asv_publish(session):
     """The dashboard of all saved results, in asv_benchmarks/html."""
     session.install("-e", ".[bench]")
     asv_command(session, "publish", *session.posargs)
 
 
-@nox.session
+@nox.session(default=False)
 def asv_preview(session):
     """The dashboard served on this computer."""
     session.install("-e", ".[bench]")
     asv_command(session, "preview", *session.posargs)
 
 
-@nox.session
+@nox.session(default=False)
 def asv_dashboard(session):
     """The published dashboard in a headless browser: each graph must show at least three commits."""
     session.install("selenium")
     session.run("python", "asv_benchmarks/dashboard.py", *session.posargs)
+
+
+@nox.session(default=False)
+def dashboard(session):
+    """The dashboard of the milestones that the repository keeps, served on this computer; nothing is measured."""
+    session.install("-e", ".[bench]")
+    html = Path(session.create_tmp()).resolve() / "html"
+    text = Path("asv_benchmarks/asv.conf.json").read_text(encoding="utf-8")
+    settings = json.loads(re.sub(r"(?m)^\s*//.*$", "", text))
+    branch = session.run("git", "rev-parse", "--abbrev-ref", "HEAD", external=True, silent=True).strip()
+    settings |= {"results_dir": "milestones", "html_dir": str(html), "branches": [branch]}
+    written = Path("asv_benchmarks/milestones.conf.json")
+    written.write_text(json.dumps(settings), encoding="utf-8")
+    try:
+        session.run("asv", "--config", str(written), "publish")
+        if "--check" in session.posargs:
+            session.install("selenium")
+            session.run("python", "asv_benchmarks/dashboard.py", "--html", str(html))
+        else:
+            session.run("asv", "--config", str(written), "preview", *session.posargs)
+    finally:
+        written.unlink()
+
+
+@nox.session(default=False)
+def docs(session):
+    """The site, in docs/_build/html; a warning is an error."""
+    session.install("-e", ".[docs]")
+    session.run("sphinx-build", "-b", "html", "-W", "--keep-going", "docs", "docs/_build/html", *session.posargs)
+
+
+@nox.session(default=False)
+def site_check(session):
+    """The built site in a headless Chromium: links, console, formulas, pictures, width: `-- --screenshots FOLDER`."""
+    session.install("selenium")
+    session.run("python", "docs/site_check.py", *session.posargs)
 
 
 def versions_and_tests(session):
@@ -149,3 +212,7 @@ def versions_and_tests(session):
 def asv_command(session, *arguments):
     """Run asv with the configuration of this repository."""
     session.run("asv", "--config", "asv_benchmarks/asv.conf.json", *arguments)
+
+
+if __name__ == "__main__":
+    nox.main()

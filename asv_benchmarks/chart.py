@@ -28,8 +28,11 @@ def _group(row: Record) -> str:
     return f"{row['case']}\n({row['rows'] or CASES[row['case']].batch})"
 
 
-def draw(record: Record, path: Path) -> None:
-    """Bars, a group a network, a colour a peer, a panel for each thread count; of the first call, width and dtype."""
+def draw(record: Record, path: Path, call: str = "") -> None:
+    """Bars, a group a network, a colour a peer, a panel for each thread count; of the first width and dtype of a call.
+
+    The call is the record's first unless it is named.
+    """
     try:
         import matplotlib as mpl
     except ImportError:
@@ -37,7 +40,7 @@ def draw(record: Record, path: Path) -> None:
         return
     from matplotlib.figure import Figure
 
-    found = tables(record)
+    found = [table for table in tables(record) if call in ("", table.call)]
     first = found[0]
     shown = [t for t in found if (t.call, t.vectors, t.dtype) == (first.call, first.vectors, first.dtype)]
     if not all(ratios(table) for table in shown):

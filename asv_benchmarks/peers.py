@@ -4,7 +4,7 @@
     python asv_benchmarks/peers.py --call step --threads 1 --shapes 784-128-10 --dtype float64 --peers fastbp numpy
     python asv_benchmarks/peers.py --call forward --rows 1 64 --merge    # added to what the last run found
     python asv_benchmarks/peers.py --vectors 32 --merge                  # as a processor without AVX-512 would do it
-    python asv_benchmarks/peers.py --readme              # the README's tables and docs/peers.svg from what was found
+    python asv_benchmarks/peers.py --readme              # the README's table and docs/peers.svg from what was found
 
 Every peer is a process of its own, on the first `--threads` cores. Its weights after the first minibatches, or its
 outputs, are compared with float64 NumPy before it is timed: what does other work is not shown. Rounds go over the peers
@@ -50,7 +50,6 @@ BLOCK = 0.2  # s of calls in a block
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
 )  # fmt: skip
-INSTRUCTIONS = {32: "AVX2", 64: "AVX-512"}  # that vectors of so many bytes take
 
 
 # ---- processes
@@ -250,7 +249,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--shapes", nargs="+", choices=CASES, default=list(COMPARED), metavar="SHAPE", help=", ".join(CASES))
     add("--rows", type=int, nargs="+", help=f"of a forward call (default {' '.join(map(str, ROWS))})")
     add("--dtype", nargs="+", choices=DTYPES, default=["float32"])
-    add("--vectors", type=int, nargs="+", choices=INSTRUCTIONS, default=[host_vector_bytes()],
+    add("--vectors", type=int, nargs="+", choices=report.INSTRUCTIONS, default=[host_vector_bytes()],
         help="bytes of the vectors that fastbp compiles for (default: the widest there are)")  # fmt: skip
     add("--rounds", type=int, default=7, help="timed blocks of each peer (default 7)")
     add("--peers", nargs="+", choices=PEERS, metavar="PEER", help=f"of {', '.join(PEERS)} (default: all for the call)")
@@ -278,7 +277,7 @@ def mistake(args: argparse.Namespace) -> str:
         return f"--rows: {args.rows} must be at least 1"
     wide = [vectors for vectors in args.vectors if vectors > host_vector_bytes()]
     if wide:
-        return f"--vectors: {wide[0]} bytes take {INSTRUCTIONS[wide[0]]}, which this processor does not have"
+        return f"--vectors: {wide[0]} bytes take {report.INSTRUCTIONS[wide[0]]}, which this processor does not have"
     unable = [name for name in args.peers or [] if args.call not in PEERS[name].calls]
     return f"--peers: {' and '.join(unable)} cannot be timed by --call {args.call}" if unable else ""
 

@@ -1,4 +1,4 @@
-"""What the runs of peers.py say: tables for the terminal and the README."""
+"""What the runs of peers.py say: tables for the terminal, the README and the site."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import textwrap
 from itertools import groupby
 from pathlib import Path
 
-from cases import CASES, EPOCHS, SAMPLES, Task
+from cases import CALLS, CASES, EPOCHS, SAMPLES, Task
 from chart import draw
 from peer_worker import PEERS
 from record import Record, Table, tables
 
 BEGIN, END = "<!-- peers:begin -->", "<!-- peers:end -->"
 BASE = "fastbp"
+INSTRUCTIONS = {64: "AVX-512", 32: "AVX2"}  # that vectors of so many bytes take
 
 HEADINGS = {"fit": "Training by `fit`", "step": "Training by `step`", "forward": "Inference by `forward`"}
 # What one time of a call stands for.
@@ -120,7 +121,8 @@ def tables_text(record: Record) -> str:
     parts = []
     found = tables(record)
     for call, of_call in groupby(found, key=lambda table: table.call):
-        parts.append(f"### {HEADINGS[call]}\n\n{_filled(MEANINGS[call])}")
+        parts.append(f"## {HEADINGS[call]}\n\n{_filled(MEANINGS[call])}")
+        parts.append(f"![Time as a multiple of fastbp's](../pictures/peers-{call}.svg)")
         parts += [_folded(record, table) if is_lesser(table, found) else _open(record, table) for table in of_call]
     return "\n\n".join(parts)
 
@@ -154,14 +156,17 @@ def _numbers(runs: list[int]) -> str:
 
 def runs_text(record: Record) -> str:
     """The machine, the versions and the command of each run."""
-    machine = "{cpu}, {cores} cores, {system}".format(**record["runs"][0]["machine"])
     commands = []
     for number, run in enumerate(record["runs"], start=1):
         name = f"run {number}, " if len(record["runs"]) > 1 else ""
         rounds = f"medians of {run['rounds']} round{'s' if run['rounds'] > 1 else ''}"
         commands.append(f"# {name}{run['date']}, {rounds}\n{run['command']}")
-    text = _filled(f"Measured on {machine}; {versions_text(record)}.")
+    text = _filled(f"Measured on {_machine(record)}; {versions_text(record)}.")
     return "\n".join([text, "", "```sh", *commands, "```"])
+
+
+def _machine(record: Record) -> str:
+    return "{cpu}, {cores} cores, {system}".format(**record["runs"][0]["machine"])
 
 
 def versions_text(record: Record) -> str:
@@ -181,7 +186,7 @@ def _filled(text: str) -> str:
 
 
 def section(record: Record) -> str:
-    """The README's section: method, tables, chart, and what they ran on."""
+    """The site's section: method, tables, a chart of each call, and what they ran on."""
     text = METHOD
     leads = lead_over_loops(record)
     if leads:
@@ -190,14 +195,20 @@ def section(record: Record) -> str:
     widest = {number: run["machine"]["vector_bytes"] for number, run in enumerate(record["runs"], start=1)}
     if any(table.vectors < widest[run] for table in tables(record) for run in table.runs):
         text += f" {NARROW}"
-    return f"""\
-{_filled(text)}
+    return f"{_filled(text)}\n\n{tables_text(record)}\n\n## What they ran on\n\n{runs_text(record)}"
 
-{tables_text(record)}
 
-![Time as a multiple of fastbp's](docs/peers.svg)
-
-{runs_text(record)}"""
+def summary(record: Record) -> str:
+    """The README's section: `fit` on one thread in float32, a table for each width of vectors, and the chart."""
+    found = [t for t in tables(record) if (t.call, t.dtype, t.threads) == ("fit", "float32", 1)]
+    parts = [_filled(f"{METHOD} {MEANINGS['fit']}")]
+    parts += [f"**{title(table)}**\n\n{table_text(table)}" for table in found]
+    missing = [name for vectors, name in INSTRUCTIONS.items() if vectors not in {table.vectors for table in found}]
+    if missing:
+        parts.append(f"No times have been recorded with {' and '.join(missing)} yet.")
+    parts.append("![Time as a multiple of fastbp's](docs/peers.svg)")
+    parts.append(_filled(f"Measured on {_machine(record)}; {versions_text(record)}."))
+    return "\n\n".join(parts)
 
 
 def replace_section(text: str, new: str) -> str:
@@ -215,10 +226,17 @@ def replace_section(text: str, new: str) -> str:
     return f"{before}{BEGIN}\n{new}\n{END}{after}"
 
 
+def draw_all(record: Record, folder: Path) -> None:
+    """A chart of each call that was timed, peers-fit.svg and so on."""
+    for call in CALLS:
+        if any(table.call == call for table in tables(record)):
+            draw(record, folder / f"peers-{call}.svg", call)
+
+
 def update_readme(record: Record, root: Path) -> None:
     """Write the section of `record` into README.md and its chart to docs/peers.svg."""
     readme = root / "README.md"
-    text = replace_section(readme.read_text(encoding="utf-8"), section(record))
+    text = replace_section(readme.read_text(encoding="utf-8"), summary(record))
     (root / "docs").mkdir(exist_ok=True)
     draw(record, root / "docs" / "peers.svg")
     readme.write_text(text, encoding="utf-8")

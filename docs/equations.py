@@ -1,11 +1,10 @@
-"""The README's table of equations: as a loop, as it runs, which test. `python docs/equations.py` rewrites it."""
+"""The site's table of equations: as a loop, as it runs, which test."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-BEGIN, END = "<!-- equations:begin -->", "<!-- equations:end -->"
 
 LOOPS = "fastbp/kernels/loops.py"
 # system, equation, how its line of the loops begins, (file, how the line begins) as it runs, (test file, test)
@@ -90,29 +89,18 @@ ROWS = (
 )
 
 
-def place(file: str, text: str, shown: str = "") -> str:
-    """A link to the line of `file` that begins with `text`; it shows file and line unless told."""
+def place(file: str, text: str) -> str:
+    """The file and the number of its line that begins with `text`."""
     lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
     number = next(k for k, line in enumerate(lines, 1) if line.strip().startswith(text))
-    return f"[{shown or f'{Path(file).name}:{number}'}]({file}#L{number})"
+    return f"`{file.removeprefix('fastbp/kernels/')}`, line {number}"
 
 
 def table() -> str:
-    """The rows in Markdown."""
+    """The rows in Markdown; files of the kernels without their folder."""
     lines = ["| system | equation | as a loop | as it runs | test |", "|---|---|---|---|---|"]
     for system, equation, loop, kernel, (file, test) in ROWS:
-        shown = place(file, f"def {test}(", test) if test else f"[{Path(file).name}]({file})"
+        shown = f"{place(file, f'def {test}(')}" if test else f"`{file}`"
         as_a_loop = place(LOOPS, loop) if loop else ""
         lines.append(f"| {system} | {equation} | {as_a_loop} | {place(*kernel)} | {shown} |")
     return "\n".join(lines)
-
-
-def readme(text: str) -> str:
-    """The README's `text` with the table as it is now."""
-    head, _, rest = text.partition(BEGIN)
-    return f"{head}{BEGIN}\n{table()}\n{END}{rest.partition(END)[2]}"
-
-
-if __name__ == "__main__":
-    path = ROOT / "README.md"
-    path.write_text(readme(path.read_text(encoding="utf-8")), encoding="utf-8")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     load = Network.load
     show_config = config.show
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = ["SGD", "Activation", "Adagrad", "Adam", "AdamW", "Adamax", "DivergenceError", "FormatError", "Gradients",
            "History", "Lion", "Loss", "Network", "RMSProp", "Trainer", "bind", "callbacks", "check_gradients", "config",

@@ -37,6 +37,18 @@ def test_there_are_five_loops():
     assert len(LOOPS) == len(TITLES) == 5
 
 
+def test_the_three_lines_at_the_top_train_the_arrays_of_the_first_loop():
+    head, setup = (next(code for kind, code in BLOCKS if kind == wanted) for wanted in ("head", "setup"))
+    given = "learning_rate, order = 0.1, rng.permutation(200)\n"
+    for before, after in zip(run(setup), run(setup, given, head), strict=True):
+        assert np.abs(after - before).max() > 1e-4
+
+
+def test_every_block_of_the_page_is_of_a_kind_that_runs():
+    assert len(BLOCKS) == PAGE.count("```python")
+    assert {kind for kind, _ in BLOCKS} == {"head", "finder", "setup", "loop", "instead"}
+
+
 def test_the_finder_prints_what_the_page_says():
     code = next(code for kind, code in BLOCKS if kind == "finder")
     shown = io.StringIO()

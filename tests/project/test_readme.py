@@ -1,4 +1,4 @@
-"""The README's table of what there is: it is complete, and each of its examples runs."""
+"""The page of what there is: it is complete, and each of its examples runs. The README is short."""
 
 import re
 
@@ -9,7 +9,7 @@ from processes import ROOT
 import fastbp
 from fastbp import activations, callbacks, initializers, losses, optimizers, schedules
 
-TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+TEXT = (ROOT / "docs" / "features.md").read_text(encoding="utf-8")
 FEATURES = re.search(r"<!-- features:begin -->\n(.*?)<!-- features:end -->", TEXT, re.DOTALL)[1]
 
 
@@ -45,6 +45,14 @@ def given(tmp_path, monkeypatch):
 
 def arguments(code, scope):
     return eval(f"dict({code})", scope)
+
+
+def test_the_readme_has_two_commands_one_example_one_chart_and_no_long_table():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text) < 10_000
+    assert (text.count("```sh"), text.count("```python"), text.count("![")) == (2, 1, 1)
+    links = re.findall(r"\]\(([^)#:]+)\)", text)
+    assert [link for link in links if not (ROOT / link).exists()] == []
 
 
 def test_the_tables_of_networks_name_all_there_is():

@@ -137,7 +137,7 @@ def test_tables_are_grouped_by_call_and_lesser_ones_are_folded():
         for vectors, dtype, threads in settings
     ]
     text = report.tables_text(record_of(*rows))
-    assert re.findall("^### (.*)$", text, re.MULTILINE) == list(report.HEADINGS.values())
+    assert re.findall("^## (.*)$", text, re.MULTILINE) == list(report.HEADINGS.values())
     shown = [found.split(" (")[0] for found in re.findall(r"^\*\*(.*)\*\*$", text, re.MULTILINE)]
     one, two = "1 thread, float32, vectors of 64 bytes", "2 threads, float32, vectors of 64 bytes"
     assert shown == [one, two, one, one]  # fit, fit, step, forward
@@ -193,6 +193,25 @@ def test_the_readme_is_rewritten_between_the_markers_and_nowhere_else(tmp_path):
         charts = (tmp_path / "docs" / "peers.svg").read_bytes()
     chart.draw(RECORD, tmp_path / "again.svg")
     assert (tmp_path / "again.svg").read_bytes() == charts
+
+
+def test_the_summary_has_a_table_for_each_width_and_says_which_width_is_missing():
+    wide = record_of(*ROWS, row("fastbp", 1.0, threads=2), row("fastbp", 1.0, dtype="float64"))
+    text = report.summary(wide)
+    assert re.findall(r"^\*\*(.*) \(FMA", text, re.MULTILINE) == ["1 thread, float32, vectors of 64 bytes"]
+    assert "| 784-128-10 (32) relu | 125 | 400 | 250 | 1,500 | 80% | 2.00× |" in text
+    assert "No times have been recorded with AVX2 yet." in text
+    both = report.summary(record.merge(wide, record_of(row("fastbp", 9.0, vectors=32))))
+    assert both.count("| shape (batch) hidden |") == 2
+    assert "No times" not in both
+
+
+def test_each_call_has_a_chart(tmp_path):
+    steps = record_of(row("fastbp", 9.0, call="step"), row("numpy", 12.0, call="step"))
+    report.draw_all(record.merge(RECORD, steps), tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["peers-fit.svg", "peers-step.svg"]
+    for call in ("fit", "step"):
+        assert f"{call}, float32, 1 thread" in (tmp_path / f"peers-{call}.svg").read_text(encoding="utf-8")
 
 
 # ---- the chart
