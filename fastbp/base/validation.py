@@ -80,7 +80,7 @@ class Validation:
             if self._metrics:
                 kept.append((data[1], y_true, net._forward(data[0])))
         n_samples = sum(counts)
-        loss = losses[0] if len(losses) == 1 else float(np.dot(losses, counts)) / n_samples
+        loss = losses[0] if len(losses) == 1 else float(np.inner(losses, counts)) / n_samples
         logs = {"loss": loss} | ({"accuracy": correct / n_samples} if net.classifies else {})
         if kept:
             Y, y_true, a = (parts[0] if len(parts) == 1 else _joined(parts) for parts in zip(*kept, strict=True))

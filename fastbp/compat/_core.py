@@ -112,7 +112,7 @@ def same_step(before: Array, found: Array, expected: Array) -> bool:
 
 
 class Engine:
-    """A network on the kernels for the arrays of a family, trained by plain gradient descent.
+    """A network on the kernels for the arrays of a family.
 
     Parameters
     ----------
@@ -122,24 +122,25 @@ class Engine:
         As `fastbp.bind` takes them.
     columns : bool
         Whether weights are (n_out, n_in).
-    rate : float
-        Learning rate of the mean gradient.
+    rate : float or Optimizer
+        Learning rate of the mean gradient by plain gradient descent, or an optimizer of fastbp's.
     batch_size : int
         Samples of a minibatch.
-    l2 : float
-        Penalty λ/2 Σ w².
+    l1, l2 : float
+        Penalties l1 Σ |w| + l2/2 Σ w².
     """
 
     def __init__(  # noqa: PLR0913 - what `bind` and a trainer take
         self, weights: Sequence[Array], biases: Sequence[Array] | None, activation: Any, output: str, loss: str, *,
-        columns: bool, rate: float, batch_size: int, l2: float = 0.0,
+        columns: bool, rate: Any, batch_size: int, l1: float = 0.0, l2: float = 0.0,
     ) -> None:
         from fastbp.bound import bind
-        from fastbp.optimizers import SGD
+        from fastbp.optimizers import SGD, Optimizer
         from fastbp.trainer import Trainer
 
         self.network: BoundNetwork = bind(weights, biases, activation, output, loss, columns=columns)
-        self.trainer = Trainer(self.network, SGD(rate), batch_size=batch_size, l2=l2, threads=1)
+        rule = rate if isinstance(rate, Optimizer) else SGD(rate)
+        self.trainer = Trainer(self.network, rule, batch_size=batch_size, l1=l1, l2=l2, threads=1)
         self._kept: dict[bool, tuple[Any, Any]] = {}  # with weights, and without
         self._chunk = 1  # epochs of one call, more and more of them
 
@@ -153,7 +154,7 @@ class Engine:
         """a^L of the rows of X, as rows."""
         return self.network.forward(X.T).T if self.network.columns else self.network.forward(X)
 
-    def _rows(self, X: Array, Y: Array, weight: Array | None) -> Any:
+    def canonical(self, X: Array, Y: Array, weight: Array | None) -> Any:
         """Samples in the form of the kernels, once for all calls with the same arrays."""
         given = X, Y, weight
         seen, data = self._kept.get(weight is None, ((), None))
@@ -170,7 +171,7 @@ class Engine:
         """
         from fastbp.base.session import Session, within
 
-        data, batch = self._rows(X, Y, weight), self.trainer.batch_size
+        data, batch = self.canonical(X, Y, weight), self.trainer.batch_size
 
         def train(session: Session) -> tuple[int, float]:
             done, loss_sum = 0, 0.0
@@ -192,7 +193,7 @@ class Engine:
         """
         from fastbp.base.session import within
 
-        start, data, batch = perf_counter(), self._rows(X, Y, None), self.trainer.batch_size
+        start, data, batch = perf_counter(), self.canonical(X, Y, None), self.trainer.batch_size
         count = min(count, self._chunk)
         session = cast("Attached", self.trainer._opened())
         losses, done = within(session, lambda attached: attached.inner.epochs(data, rows, batch, count))

@@ -75,7 +75,7 @@ class Session:
         self._row_length = 0
         self._constant = optimizer is None or optimizer.is_constant
         self._steady = np.zeros((0, 1), network.dtype)
-        self._steps, self._result = steps, np.zeros(4)
+        self._steps, self._result = steps, np.zeros(4, np.float64)
         self._rules: Regularization = regularization
         self._penalty_scale: float | None = None
         self._norm_rules = regularization.clip_norm is not None or regularization.max_norm is not None
@@ -296,7 +296,26 @@ class Session:
             self._steady = np.full((n_steps, len(numbers)), numbers, self._network.dtype)
         return self._steady[:n_steps]
 
-    # ------------------------------------------------------------------ what can be read
+    # ------------------------------------------------------------------ what can be read, and taken back
+    def outputs(self) -> FloatArray:
+        """a^L of the last minibatch, or z^L where the loss is computed from it: a view, until the next step."""
+        n, layer = self._batch_size, self._layers[-1]
+        start, length = int(layer["outputs"]), int(layer["ld"])
+        return self._workspace.array("a")[start : start + n * length].reshape(n, length)[:, : layer["n_out"]]
+
+    def mark(self) -> list[NDArray[Any]]:
+        """Copies of all that an update changes, for `back`, in the middle of a session."""
+        return [array.copy() for array in self._changing()]
+
+    def back(self, mark: Sequence[NDArray[Any]]) -> None:
+        """Take back the updates since `mark`."""
+        for array, old in zip(self._changing(), mark, strict=True):
+            array[...] = old
+
+    def _changing(self) -> tuple[NDArray[Any], ...]:
+        panels = self._bound.panels
+        return panels.w, panels.w_t, self._state, self._steps
+
     def states(self) -> tuple[FloatArray, ...]:
         """The optimizer's numbers, laid out as the parameters."""
         return tuple(self._flat(state) for state in self._states)

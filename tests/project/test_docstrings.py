@@ -31,6 +31,8 @@ MODULES = (
     "bound", "finding", "compat.network", "compat.network2",
     "exchange", "files",
     "compat.my_answers", "compat.neuralnetwork",
+    "compat.nnfs.layers", "compat.nnfs.activations", "compat.nnfs.losses", "compat.nnfs.optimizers",
+    "compat.nnfs.accuracies", "compat.nnfs.model",
 )
 
 # Checks of numpydoc that are off, and why.
