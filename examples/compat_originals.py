@@ -139,34 +139,103 @@ def train(network, x_train, y_train, epochs, rate, verbose=True):
             print(f"{epoch + 1}/{epochs}, error={error / len(x_train)}")
 
 
-def train_in_batches(layers, inputs, targets, epochs, rate, size=32):
-    """joelnet: dicts of parameters and gradients, a sum of squares, starts of batches shuffled."""
-    for epoch in range(epochs):
-        loss = 0.0
-        starts = np.arange(0, len(inputs), size)
+class Linear:
+    """joelnet: dicts of parameters and gradients; the loop goes through layers, batches and parameters."""
+
+    def __init__(self, n_in, n_out):
+        self.params = {"w": np.random.randn(n_in, n_out), "b": np.random.randn(n_out)}
+        self.grads = {}
+
+    def forward(self, inputs):
+        self.inputs = inputs
+        return inputs @ self.params["w"] + self.params["b"]
+
+    def backward(self, grad):
+        self.grads["b"] = np.sum(grad, axis=0)
+        self.grads["w"] = self.inputs.T @ grad
+        return grad @ self.params["w"].T
+
+
+def tanh(x):
+    return np.tanh(x)
+
+
+def tanh_prime(x):
+    y = tanh(x)
+    return 1 - y**2
+
+
+class Activation:
+    def __init__(self, f, f_prime):
+        self.params, self.grads, self.f, self.f_prime = {}, {}, f, f_prime
+
+    def forward(self, inputs):
+        self.inputs = inputs
+        return self.f(inputs)
+
+    def backward(self, grad):
+        return self.f_prime(self.inputs) * grad
+
+
+class NeuralNet:
+    def __init__(self, layers):
+        self.layers = layers
+
+    def forward(self, inputs):
+        for layer in self.layers:
+            inputs = layer.forward(inputs)
+        return inputs
+
+    def backward(self, grad):
+        for layer in reversed(self.layers):
+            grad = layer.backward(grad)
+        return grad
+
+    def params_and_grads(self):
+        for layer in self.layers:
+            for name, param in layer.params.items():
+                yield param, layer.grads[name]
+
+
+class Batches:
+    def __init__(self, size=32):
+        self.size = size
+
+    def __call__(self, inputs, targets):
+        starts = np.arange(0, len(inputs), self.size)
         np.random.shuffle(starts)
         for start in starts:
-            a, y = inputs[start : start + size], targets[start : start + size]
-            for layer in layers:
-                layer.inputs = a
-                a = a @ layer.params["w"] + layer.params["b"] if layer.params else np.tanh(a)
-            loss += np.sum((a - y) ** 2)
-            grad = 2 * (a - y)
-            for layer in reversed(layers):
-                if layer.params:
-                    layer.grads["b"], layer.grads["w"] = np.sum(grad, axis=0), layer.inputs.T @ grad
-                    grad = grad @ layer.params["w"].T
-                else:
-                    grad = (1 - np.tanh(layer.inputs) ** 2) * grad
-            for layer in layers:
-                for name, param in layer.params.items():
-                    param -= rate * layer.grads[name]
-        print(epoch, loss)
+            yield SimpleNamespace(inputs=inputs[start : start + self.size], targets=targets[start : start + self.size])
 
 
-def linear(n_in, n_out):
-    params = {"w": np.random.randn(n_in, n_out), "b": np.random.randn(n_out)}
-    return SimpleNamespace(params=params, grads={})
+class SumOfSquares:
+    def loss(self, predicted, actual):
+        return np.sum((predicted - actual) ** 2)
+
+    def grad(self, predicted, actual):
+        return 2 * (predicted - actual)
+
+
+def train_in_batches(net, inputs, targets, epochs, rate):
+    batches, loss = Batches(), SumOfSquares()
+    for epoch in range(epochs):
+        epoch_loss = 0.0
+        for batch in batches(inputs, targets):
+            predicted = net.forward(batch.inputs)
+            epoch_loss += loss.loss(predicted, batch.targets)
+            net.backward(loss.grad(predicted, batch.targets))
+            for param, grad in net.params_and_grads():
+                param -= rate * grad
+        print(epoch, epoch_loss)
+
+
+def init():
+    """What `nnfs.init` does: float32 is the default of some functions, and products are computed in float64."""
+    np.random.seed(0)
+    dot, zeros, randn = np.dot, np.zeros, np.random.randn
+    np.dot = lambda *arrays: dot(*[array.astype("float64") for array in arrays]).astype("float32")
+    np.random.randn = lambda *shape: randn(*shape).astype("float32")
+    np.zeros = lambda *a, **k: zeros(*a, **k) if len(a) > 1 or "dtype" in k else zeros(*a, dtype="float32", **k)
 
 
 class Scratch:
@@ -229,29 +298,69 @@ def deep_parameters(sizes):
     return parameters
 
 
+def sigmoid_forward(Z):
+    return 1 / (1 + np.exp(-Z)), Z
+
+
+def relu_forward(Z):
+    return np.maximum(0, Z), Z
+
+
+def relu_backward(dA, cache):
+    dZ = np.array(dA, copy=True)
+    dZ[cache <= 0] = 0
+    return dZ
+
+
+def sigmoid_backward(dA, cache):
+    s = 1 / (1 + np.exp(-cache))
+    return dA * s * (1 - s)
+
+
+def linear_forward(A, W, b):
+    Z = W.dot(A) + b
+    assert Z.shape == (W.shape[0], A.shape[1])
+    return Z, (A, W, b)
+
+
+def linear_activation_forward(A_prev, W, b, activation):
+    Z, linear_cache = linear_forward(A_prev, W, b)
+    A, activation_cache = sigmoid_forward(Z) if activation == "sigmoid" else relu_forward(Z)
+    assert A.shape == (W.shape[0], A_prev.shape[1])
+    return A, (linear_cache, activation_cache)
+
+
+def linear_activation_backward(dA, cache, activation):
+    (A_prev, W, b), Z = cache
+    dZ = sigmoid_backward(dA, Z) if activation == "sigmoid" else relu_backward(dA, Z)
+    m = A_prev.shape[1]
+    dW, db, dA_prev = 1.0 / m * np.dot(dZ, A_prev.T), 1.0 / m * np.sum(dZ, axis=1, keepdims=True), np.dot(W.T, dZ)
+    assert dA_prev.shape == A_prev.shape
+    assert dW.shape == W.shape
+    assert db.shape == b.shape
+    return dA_prev, dW, db
+
+
+def compute_cost(AL, Y):
+    return np.squeeze((1.0 / Y.shape[1]) * (-np.dot(Y, np.log(AL).T) - np.dot(1 - Y, np.log(1 - AL).T)))
+
+
 def deep_model(X, Y, sizes, rate, iterations):
     """Relu layers and a sigmoid; the gradient of the inputs is computed, too, and nobody reads it."""
-    parameters, L, m = deep_parameters(sizes), len(sizes) - 1, X.shape[1]
+    parameters, L = deep_parameters(sizes), len(sizes) - 1
     for _ in range(iterations):
-        A, caches = X, []
+        A, caches, grads = X, [], {}
         for l in range(1, L + 1):
-            Z = np.dot(parameters[f"W{l}"], A) + parameters[f"b{l}"]
-            caches.append((A, Z))
-            A = np.maximum(0, Z) if l < L else sigmoid(Z)
-        np.squeeze(-np.sum(Y * np.log(A) + (1 - Y) * np.log(1 - A)) / m)
-        grads = {}
+            kind = "relu" if l < L else "sigmoid"
+            A, cache = linear_activation_forward(A, parameters[f"W{l}"], parameters[f"b{l}"], kind)
+            caches.append(cache)
+        compute_cost(A, Y)
         dA = -(np.divide(Y, A) - np.divide(1 - Y, 1 - A))
         for l in range(L, 0, -1):
-            before, Z = caches[l - 1]
-            if l == L:
-                s = sigmoid(Z)
-                dZ = dA * s * (1 - s)
-            else:
-                dZ = np.array(dA, copy=True)
-                dZ[Z <= 0] = 0
-            grads[f"dW{l}"] = 1.0 / m * np.dot(dZ, before.T)
-            grads[f"db{l}"] = 1.0 / m * np.sum(dZ, axis=1, keepdims=True)
-            grads[f"dA{l - 1}"] = dA = np.dot(parameters[f"W{l}"].T, dZ)
+            dA, grads[f"dW{l}"], grads[f"db{l}"] = linear_activation_backward(
+                dA, caches[l - 1], "sigmoid" if l == L else "relu"
+            )
+            grads[f"dA{l - 1}"] = dA
         for l in range(1, L + 1):
             parameters[f"W{l}"] = parameters[f"W{l}"] - rate * grads[f"dW{l}"]
             parameters[f"b{l}"] = parameters[f"b{l}"] - rate * grads[f"db{l}"]

@@ -129,12 +129,10 @@ def fizzbuzz(epochs=5000):
     X = numbers[:, None] >> np.arange(10) & 1
     Y = np.eye(4, dtype=int)[(numbers % 3 == 0) + 2 * (numbers % 5 == 0)]
     if NUMPY:
-        from types import SimpleNamespace
+        from compat_originals import Activation, Linear, NeuralNet, tanh, tanh_prime, train_in_batches
 
-        from compat_originals import linear, train_in_batches
-
-        layers = [linear(10, 50), SimpleNamespace(params={}), linear(50, 4)]
-        return lambda: train_in_batches(layers, X, Y, epochs, 0.001), lambda: layers[0].params["w"]
+        net = NeuralNet([Linear(10, 50), Activation(tanh, tanh_prime), Linear(50, 4)])
+        return lambda: train_in_batches(net, X, Y, epochs, 0.001), lambda: net.layers[0].params["w"]
     from fastbp.compat.joelnet.layers import Linear, Tanh
     from fastbp.compat.joelnet.nn import NeuralNet
     from fastbp.compat.joelnet.optim import SGD
@@ -150,24 +148,23 @@ def short_fizzbuzz():
 
 
 def scratch(n=12800, epochs=10):
-    """nnfs Model.train 784-128-128-10, batches of 128, Adam, float32, 10 epochs of 12,800 digits."""
+    """nnfs Model.train 784-128-128-10, batches of 128, Adam, after nnfs.init, 10 epochs of 12,800 digits."""
+    from compat_originals import init
+
+    if np.zeros(1).dtype != np.float32:
+        init()
     samples = digits(n)
     X, y = np.array([x[:, 0] for x, _ in samples]), np.array([y.argmax() for _, y in samples])
     if NUMPY:
         from compat_originals import Scratch
 
         model = Scratch([784, 128, 128, 10], 1e-3)
-        layers = [model.W, model.b, *zip(*model.kept, strict=True)]
-        model.W, model.b = ([p.astype(np.float32) for p in part] for part in layers[:2])
-        model.kept = [[np.zeros_like(p), np.zeros_like(p)] for p in (*model.W, *model.b)]
         return lambda: model.train(X, y, epochs, 128), lambda: model.W[0]
     from fastbp.compat import nnfs
 
     model = nnfs.Model()
     for n_in, n_out, last in ((784, 128, False), (128, 128, False), (128, 10, True)):
         model.add(nnfs.Layer_Dense(n_in, n_out))
-        model.layers[-1].weights = model.layers[-1].weights.astype(np.float32)
-        model.layers[-1].biases = model.layers[-1].biases.astype(np.float32)
         model.add(nnfs.Activation_Softmax() if last else nnfs.Activation_ReLU())
     model.set(loss=nnfs.Loss_CategoricalCrossentropy(), optimizer=nnfs.Optimizer_Adam(decay=1e-3),
               accuracy=nnfs.Accuracy_Categorical())

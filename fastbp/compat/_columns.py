@@ -13,6 +13,9 @@ from fastbp.compat._core import Array, Clock, Engine, rate_of, same_step
 
 Parameters = dict[str, Array]
 
+# Calls of the kernels before they are compared with NumPy.
+_TRIALS = 4
+
 
 class LaterDict(dict[str, Any]):
     """A dict, some of whose values are computed when somebody looks at them.
@@ -196,8 +199,8 @@ class _Columns:
             network._settle()
             self.trains = False
             return []
-        # the first call prepares buffers
-        self.trains = self._timed == 1 or seconds <= numpy_seconds
+        # the first calls are of few updates: what each costs beside them weighs more there
+        self.trains = self._timed < _TRIALS or seconds <= numpy_seconds
         means: list[float] = (costs / len(self._X)).tolist()
         return means
 

@@ -278,13 +278,21 @@ class Session:
     def _take(self, data: Canonical, batch_size: int) -> None:
         """Let the workspace point to the data."""
         X, Y, weight = data
-        spread = X if X.strides[0] % _BAD_STRIDE or batch_size < _BAD_STRIDE_ROWS else _spread(X)
+        spread = self.laid_out(X, batch_size)
         row_length = spread.strides[0] // spread.itemsize
         if row_length != self._row_length:
             self._layers[0]["ld_in"] = self._row_length = row_length
         self._workspace.point_to_data(spread, Y, weight)
         self._workspace.words[Workspace.WORD["separate"]] = self._network.decides_separately
         self._data, self._kept = data, spread
+
+    def laid_out(self, X: FloatArray, batch_size: int) -> FloatArray:
+        """X as the kernels read it: a copy with padded rows, unless it is good, as such a copy is, or a mapped file."""
+        if X.strides[0] % _BAD_STRIDE or batch_size < _BAD_STRIDE_ROWS or _is_mapped(X):
+            return X
+        copy = np.empty((X.shape[0], padded_ld(X.shape[1], X.dtype)), X.dtype)[:, : X.shape[1]]
+        copy[...] = X
+        return copy
 
     def _hyper(self, n_steps: int) -> FloatArray:
         """The optimizer's numbers at each of the steps, (n_steps, H)."""
@@ -328,15 +336,6 @@ class Session:
         flat = np.empty_like(self._bound.panels.arrays.flat)
         unpack_parameters(flat, panels, *self._plan.place)
         return flat
-
-
-def _spread(X: FloatArray) -> FloatArray:
-    """A copy of X with padded rows; X itself if it is a mapped file."""
-    if _is_mapped(X):
-        return X
-    copy = np.empty((X.shape[0], padded_ld(X.shape[1], X.dtype)), X.dtype)
-    copy[:, : X.shape[1]] = X
-    return copy
 
 
 def _is_mapped(X: Any) -> bool:
