@@ -147,6 +147,8 @@ class Engine:
         self.trainer = Trainer(self.network, rule, batch_size=batch_size, l1=l1, l2=l2, threads=1)
         self._kept: dict[bool, tuple[Any, Any]] = {}  # with weights, and without
         self._chunk = 1  # epochs of one call, more and more of them
+        #: Of the last minibatch of `epochs`, before its update: a^L, or z^L where the loss is computed from it.
+        self.last_outputs: Array = np.empty((0, 0))
 
     def gradient(self, X: Array, Y: Array) -> list[Array]:
         """Gradients of the mean cost, weights first, in the shapes of the arrays. Samples are rows of X and Y."""
@@ -193,7 +195,7 @@ class Engine:
         return within(self.trainer._opened(), train)
 
     def epochs(self, X: Array, Y: Array, rows: Array, count: int) -> tuple[Array, int]:
-        """Train for up to `count` epochs of `rows`, for about a tenth of a second.
+        """Train for up to `count` epochs of `rows`, for one or two tenths of a second.
 
         Returns the sum of costs of each finished epoch, and 0; or where a loss is not finite −1 less the samples of the
         next epoch that were trained on.
@@ -203,10 +205,16 @@ class Engine:
         start, data, batch = perf_counter(), self.canonical(X, Y, None), self.trainer.batch_size
         count = min(count, self._chunk)
         session = cast("Attached", self.trainer._opened())
-        losses, done = within(session, lambda attached: attached.inner.epochs(data, rows, batch, count))
+
+        def train(attached: Attached) -> tuple[Array, int]:
+            found: tuple[Array, int] = attached.inner.epochs(data, rows, batch, count)
+            self.last_outputs = attached.inner.outputs().copy()
+            return found
+
+        losses, done = within(session, train)
         if len(losses) < count:
             return losses, -1 - done
-        if perf_counter() - start < _CHUNK_SECONDS / 2:
+        if perf_counter() - start < _CHUNK_SECONDS:
             self._chunk *= 2
         return losses, 0
 
