@@ -114,25 +114,44 @@ class Dense:
         return back
 
 
-class Tanh:
+class Function:
+    def __init__(self, f, f_prime):
+        self.f, self.f_prime = f, f_prime
+
     def forward(self, x):
         self.input = x
-        return np.tanh(x)
+        return self.f(self.input)
 
     def backward(self, error, rate):
-        return error * (1 - np.tanh(self.input) ** 2)
+        return np.multiply(error, self.f_prime(self.input))
+
+
+class Tanh(Function):
+    def __init__(self):
+        super().__init__(np.tanh, lambda x: 1 - np.tanh(x) ** 2)
+
+
+def predict(network, x):
+    for layer in network:
+        x = layer.forward(x)
+    return x
+
+
+def mse(y, p):
+    return np.mean(np.power(y - p, 2))
+
+
+def mse_prime(y, p):
+    return 2 * (p - y) / np.size(y)
 
 
 def train(network, x_train, y_train, epochs, rate, verbose=True):
-    """One sample after the other, with the mean squared error."""
     for epoch in range(epochs):
         error = 0
         for x, y in zip(x_train, y_train, strict=True):
-            output = x
-            for layer in network:
-                output = layer.forward(output)
-            error += np.mean(np.power(y - output, 2))
-            gradient = 2 * (output - y) / np.size(y)
+            output = predict(network, x)
+            error += mse(y, output)
+            gradient = mse_prime(y, output)
             for layer in reversed(network):
                 gradient = layer.backward(gradient, rate)
         if verbose:
@@ -182,9 +201,7 @@ class NeuralNet:
         self.layers = layers
 
     def forward(self, inputs):
-        for layer in self.layers:
-            inputs = layer.forward(inputs)
-        return inputs
+        return predict(self.layers, inputs)
 
     def backward(self, grad):
         for layer in reversed(self.layers):

@@ -6,6 +6,8 @@ Tests of formulas as NumPy computes them compile nothing; a fault in a kernel co
 import shlex
 from typing import NamedTuple
 
+from planted_compat import FACES
+
 
 class Mutant(NamedTuple):
     """A fault: in `file` of the package, `new` stands for `old`, which is there once; `tests` what pytest is given."""
@@ -240,6 +242,7 @@ KERNELS = [
          "z[s * ldz + i] = sums[i * width + s]"),
     ),
 ]
+COMPAT = [mutant for file, tests, *rows in FACES for mutant in _group(file, tests, *rows)]
 GROUPS = {"formulas": FORMULAS, "optimizers": OPTIMIZERS, "training": TRAINING, "files": FILES, "cache": CACHE,
-          "kernels": KERNELS}
+          "kernels": KERNELS, "compat": COMPAT}
 MUTANTS = [mutant for group in GROUPS.values() for mutant in group]

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from fastbp.compat._columns import LaterDict, LaterModule, Parameters, descend
+from fastbp.compat._columns import LaterDict, LaterModule, Parameters, descend, laid_out
 from fastbp.compat._core import Array
 
 __all__ = [
@@ -143,7 +143,7 @@ def linear_backward(dZ: Array, cache: Any) -> tuple[Any, Any, Any]:
 
 def _parameter_gradients(dZ: Array, cache: Any) -> tuple[Any, Any]:
     A_prev, m = cache[0], cache[0].shape[1]
-    return 1.0 / m * np.dot(dZ, A_prev.T), 1.0 / m * np.sum(dZ, axis=1, keepdims=True)
+    return 1.0 / m * np.dot(dZ, A_prev.T), 1.0 / m * dZ.sum(axis=1, keepdims=True)
 
 
 def linear_activation_backward(dA: Array, cache: Any, activation: str) -> tuple[Any, Any, Any]:
@@ -214,6 +214,8 @@ def two_layer_model(
 
 
 def _trained(parameters: Parameters, X: Any, Y: Any, rate: float, iterations: int, line: str) -> Parameters:
+    X = laid_out(X, iterations)
+
     def step(parameters: Parameters) -> tuple[Any, Parameters]:
         AL, caches = L_model_forward(X, parameters)
         cost = compute_cost(AL, Y)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from processes import run_python
 
+from fastbp.compat import _columns
 from fastbp.compat import dnn_app_utils as dnn
 from fastbp.compat import planar_utils as planar
 
@@ -145,6 +146,20 @@ def test_outputs_of_exactly_1_go_the_numpy_way(monkeypatch, kernels):
     assert np.isnan(expected["W2"]).any()
     for name, value in expected.items():
         np.testing.assert_array_equal(np.isnan(found[name]), np.isnan(value))
+
+
+def test_images_are_laid_out_for_many_updates_and_give_the_same():
+    wide, few = RNG.normal(size=(60_000, 20)), RNG.normal(size=(6, 20))
+    assert _columns.laid_out(wide, 100).flags.f_contiguous
+    assert _columns.laid_out(wide, 5) is wide
+    assert _columns.laid_out(few, 100) is few
+    labels = RNG.integers(0, 2, (1, 20))
+    found = dnn.L_layer_model(wide, labels, [60_000, 3, 1], 0.01, 21)
+    expected = dnn.initialize_parameters_deep([60_000, 3, 1])
+    for _ in range(21):
+        AL, caches = dnn.L_model_forward(wide, expected)
+        dnn.update_parameters(expected, dnn.L_model_backward(AL, labels, caches), 0.01)
+    same(found, expected)
 
 
 def test_predict_prints_the_accuracy(capsys):

@@ -20,29 +20,9 @@ originals = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(originals)
 
 
-def mse(y, p):
-    return np.mean(np.power(y - p, 2))
-
-
-def mse_prime(y, p):
-    return 2 * (p - y) / np.size(y)
-
-
 class FCLayer(originals.Dense):
     def __init__(self, n_in, n_out):
         super().__init__(n_in, n_out, rows=True)
-
-
-class ActivationLayer:
-    def __init__(self, f, f_prime):
-        self.f, self.f_prime = f, f_prime
-
-    def forward(self, x):
-        self.input = x
-        return self.f(x)
-
-    def backward(self, error, rate):
-        return self.f_prime(self.input) * error
 
 
 class RowsNetwork:
@@ -53,7 +33,7 @@ class RowsNetwork:
         self.layers.append(layer)
 
     def use(self, loss, loss_prime):
-        assert (loss, loss_prime) == (mse, mse_prime)
+        assert (loss, loss_prime) == (originals.mse, originals.mse_prime)
 
     def fit(self, x, y, epochs, learning_rate):
         shown = io.StringIO()
@@ -63,13 +43,7 @@ class RowsNetwork:
             print(f"epoch {epoch}/{epochs}   error={float(error):f}")  # noqa: T201
 
     def predict(self, samples):
-        return [predict(self.layers, sample) for sample in samples]
-
-
-def predict(layers, x):
-    for layer in layers:
-        x = layer.forward(x)
-    return x
+        return [originals.predict(self.layers, sample) for sample in samples]
 
 
 def train(layers, loss, loss_prime, x, y, epochs=1000, learning_rate=0.01, verbose=True):
@@ -130,13 +104,13 @@ MODULES = {
     "neuralnetwork": {"neuralNetwork": type("neuralNetwork", (originals.Rashid,), {"query": query})},
     "independent.dense": {"Dense": originals.Dense},
     "independent.activations": {"Tanh": originals.Tanh},
-    "independent.losses": {"mse": mse, "mse_prime": mse_prime},
-    "independent.network": {"train": train, "predict": predict},
+    "independent.losses": {"mse": originals.mse, "mse_prime": originals.mse_prime},
+    "independent.network": {"train": train, "predict": originals.predict},
     "aflak.network": {"Network": RowsNetwork},
     "aflak.fc_layer": {"FCLayer": FCLayer},
-    "aflak.activation_layer": {"ActivationLayer": ActivationLayer},
+    "aflak.activation_layer": {"ActivationLayer": originals.Function},
     "aflak.activations": {"tanh": originals.tanh, "tanh_prime": originals.tanh_prime},
-    "aflak.losses": {"mse": mse, "mse_prime": mse_prime},
+    "aflak.losses": {"mse": originals.mse, "mse_prime": originals.mse_prime},
     "joelnet.layers": {"Linear": originals.Linear, "Tanh": Tanh},
     "joelnet.nn": {"NeuralNet": originals.NeuralNet},
     "joelnet.optim": {"SGD": BatchSGD},
