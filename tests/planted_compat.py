@@ -9,13 +9,15 @@ _ONE, _SCRIPTS, _BOUND, _LOOPS = (
 
 #: (file, tests, (name, old, new), ...)
 FACES = (
-    ("compat/dnn_app_utils.py", _COLUMNS,
+    ("compat/_deep.py", _COLUMNS,
      ("slope of relu at 0", "dZ[cache <= 0] = 0", "dZ[cache < -1] = 0"),
      ("means of biases", "1.0 / m * dZ.sum(axis=1, keepdims=True)", "dZ.sum(axis=1, keepdims=True)"),
      ("dA0 at once", 'later["dA0"] = partial(np.dot, linear_cache[1].T, dZ)',
-      'values.append(("dA0", np.dot(linear_cache[1].T, dZ)))'),
-     ("a line every 10 updates", "if line and iteration % 100 == 0:", "if line and iteration % 10 == 0:"),
+      'values.append(("dA0", np.dot(linear_cache[1].T, dZ)))')),
+    ("compat/_deep_parameters.py", _COLUMNS,
      ("deviation", "_initial(layer_dims, np.sqrt, divides=True)", "_initial(layer_dims, np.sqrt, divides=False)")),
+    ("compat/dnn_app_utils.py", _COLUMNS,
+     ("a line every 10 updates", "if line and iteration % 100 == 0:", "if line and iteration % 10 == 0:")),
     ("compat/_columns.py", _COLUMNS,
      ("saturation unseen", "status < 0 or z.max() > _ONE or z.min() < _ZERO", "status < 0"),
      ("a value that is computed twice", "self._later.pop(name)()", "self._later[name]()"),
@@ -39,7 +41,7 @@ FACES = (
      ("any optimizer", 'overridden(optimizer, SGD, ("step",))', "False")),
     ("compat/nnfs/_descent.py", _NNFS,
      ("clipped outputs unseen", "if mark is not None and self._is_clipped(outputs):", "if False:"),
-     ("running means lost", "        self.pause()\n        if self._made_any:", "        self.pause()\n        if False:"),
+     ("running means lost", "        self.pause()\n        if self._made_any:", "        if False:"),
      ("any gradient", "if not close(gradient, own):", "if False:"),
      ("any update", "if not all(_same_change(*four)", "if False and not all(_same_change(*four)"),
      ("a draw in the stream", "        np.random.set_state(state)  # noqa: NPY002", "        pass"),
