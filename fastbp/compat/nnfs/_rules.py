@@ -113,7 +113,7 @@ class Rule:
         self, layers: Sequence[Any], flat: Array, sizes: Sequence[int], name: str,
         work: Callable[[Any, str, Array], None],
     ) -> None:
-        from fastbp.base.network_state import layer_views
+        from fastbp.base.parameters import layer_views
 
         weights, biases = layer_views(flat, sizes)
         for layer, W, b in zip(layers, weights, biases, strict=True):
