@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastbp import canonical
 from fastbp.activations import Activation
+from fastbp.attached import Attached
 from fastbp.base.network import Canonical, Gradients
 from fastbp.base.parameters import Views, layer_views
 from fastbp.base.session import Session
@@ -87,28 +88,31 @@ class BoundNetwork(Network):
         self._pairs = [(view, matrix) for view, matrix in zip(views[0], matrices, strict=True)]
         for l, (view, b) in enumerate(zip(views[1], held or (), strict=False)):
             self._pairs.append((view, vector(b, len(view), l)))
-        # rounded to the arithmetic's type they need not be what is held
-        self._seen = np.empty_like(self._parameters)
+        # a copy of the flat array since somebody else has it: rounded to its type they need not be what is held
+        self._seen: FloatArray | None = None
         self._bits = np.dtype(f"i{self.dtype.itemsize}")
         self._gather()
 
     # ------------------------------------------------------------------ the caller's arrays and the flat one
     def _gather(self) -> None:
+        flat = self._parameters
         for view, held in self._pairs:
             view[...] = held
-        self._seen[...] = self._parameters
+        if self._seen is not None:
+            self._seen[...] = flat
 
     def _scatter(self) -> None:
+        flat = self._parameters
         if not self._trains_biases:
-            for b in layer_views(self._parameters, self.sizes)[1]:
+            for b in layer_views(flat, self.sizes)[1]:
                 b[...] = 0.0
         for view, held in self._pairs:
             held[...] = view
-        self._seen[...] = self._parameters
+        if self._seen is not None:
+            self._seen[...] = flat
 
     def _settle(self) -> None:
-        flat, seen = self._parameters.view(self._bits), self._seen.view(self._bits)
-        if (flat != seen).any():
+        if self._seen is not None and (self._parameters.view(self._bits) != self._seen.view(self._bits)).any():
             self._scatter()
         else:
             self._gather()
@@ -117,6 +121,8 @@ class BoundNetwork(Network):
     def parameters(self) -> FloatArray:
         """All numbers in one flat array, W1 row by row as (n_l, n_{l-1}), b1, W2, b2, ...: a copy of the arrays."""
         self._settle()
+        if self._seen is None:
+            self._seen = self._parameters.copy()
         return self._arrays.shown
 
     @property
@@ -358,34 +364,6 @@ def bind(
 
 def _same(network: Network) -> Network:
     return network
-
-
-class Attached:
-    """A session after which the caller's arrays are current.
-
-    Parameters
-    ----------
-    session : Session
-        The session, which is `inner`.
-    network : BoundNetwork
-        Network of the arrays.
-    """
-
-    def __init__(self, session: Any, network: BoundNetwork) -> None:
-        self.inner, self._network = session, network
-        self.run, self.states = session.run, session.states
-
-    def __enter__(self) -> Attached:
-        self.inner.__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.leave()
-
-    def leave(self) -> None:
-        """Leave the session, and make the caller's arrays current."""
-        self.inner.leave()
-        self._network._scatter()
 
 
 class _FixedBiases(Regularization):

@@ -313,7 +313,8 @@ class _Problem:
                                                    if own is not None)]
         g = np.concatenate([one.ravel() for one, _ in pairs])
         own = np.concatenate([np.ravel(other) for _, other in pairs]).astype(np.float64)
-        w = np.concatenate([*(W.ravel() for W in self.weights), np.zeros(len(g) - sum(W.size for W in self.weights))])
+        no_penalty = np.zeros(len(g) - sum(W.size for W in self.weights), np.float64)  # of the biases
+        w = np.concatenate([*(W.ravel() for W in self.weights), no_penalty])
         square = float(g @ g)
         if not (np.isfinite(square) and np.isfinite(own).all()) or square == 0.0:
             return 0.0, 0.0

@@ -85,7 +85,7 @@ def orthogonal(n_out: int, n_in: int, rng: np.random.Generator) -> Weights:
 
 def zeros(n_out: int, n_in: int, rng: np.random.Generator) -> Weights:  # noqa: ARG001
     """W = 0."""
-    return np.zeros((n_out, n_in))
+    return np.zeros((n_out, n_in), np.float64)
 
 
 INITIALIZERS: dict[str, Initializer] = {

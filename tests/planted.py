@@ -7,6 +7,7 @@ import shlex
 from typing import NamedTuple
 
 import planted_cases
+from planted_compat import FACES
 from reliability import TESTS_OF
 
 
@@ -312,6 +313,7 @@ KERNELS = [
     ),
 ]
 CASES = [_mutant(name, file, old, new, case, *words) for case, name, file, old, new, *words in planted_cases.ROWS]
+COMPAT = [mutant for file, tests, *rows in FACES for mutant in _group(file, tests, *rows)]
 GROUPS = {"cases": CASES, "formulas": FORMULAS, "optimizers": OPTIMIZERS, "training": TRAINING, "files": FILES,
-          "cache": CACHE, "kernels": KERNELS}
+          "cache": CACHE, "kernels": KERNELS, "compat": COMPAT}
 MUTANTS = [mutant for group in GROUPS.values() for mutant in group]

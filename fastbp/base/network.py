@@ -322,7 +322,7 @@ class BaseNetwork(NetworkState):
         array([1, 0])
         """
         if self.multilabel:
-            rows = np.eye(self.sizes[-1])[Y] if Y.ndim == 1 else Y
+            rows = np.eye(self.sizes[-1], dtype=np.float64)[Y] if Y.ndim == 1 else Y
             return (rows > 0.5).astype(np.int64)
         if Y.ndim == 1:
             return Y  # type: ignore[return-value]

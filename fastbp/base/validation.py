@@ -83,7 +83,7 @@ class Validation:
         parts = [part for own in self._ranks.gather(self._measured) for part in own]
         counts = [part.n_samples for part in parts]
         n_samples, correct = sum(counts), sum(part.correct for part in parts)
-        loss = parts[0].loss if len(parts) == 1 else float(np.dot([part.loss for part in parts], counts)) / n_samples
+        loss = parts[0].loss if len(parts) == 1 else float(np.inner([part.loss for part in parts], counts)) / n_samples
         logs = {"loss": loss} | ({"accuracy": correct / n_samples} if self._network.classifies else {})
         kept = [part.kept for part in parts if part.kept is not None]
         if kept:

@@ -8,7 +8,6 @@ train the layers' own arrays in place. The last sample is always left to the obj
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,36 +18,29 @@ from fastbp.compat._core import Array, Clock, Engine, rate_of, same_step, stacke
 _GRID = np.array([-3.1, -2.0, -1.0, -0.4, -0.01, 0.0, 0.02, 0.5, 1.0, 2.3, 3.2])
 
 
-@dataclass
 class Affine:
     """A layer z = x W + b, or W x + b: its own arrays."""
 
-    W: Array
-    b: Array
+    def __init__(self, W: Array, b: Array) -> None:
+        self.W, self.b = W, b
 
 
-@dataclass
 class Function:
     """A layer of one function of each number, and its derivative; "softmax" is known by its name alone."""
 
-    function: Any
-    derivative: Any
+    def __init__(self, function: Any, derivative: Any) -> None:
+        self.function, self.derivative = function, derivative
 
 
 Part = Affine | Function | None  # None: a layer of another kind
 
 
-@dataclass
 class Hypothesis:
-    """What the objects are taken to be: arrays, names, and the loss as a multiple of fastbp's."""
+    """What the objects are taken to be: arrays, names, and the loss as a multiple of fastbp's, once it is known."""
 
-    weights: list[Array]
-    biases: list[Array]
-    hidden: list[str]
-    output: str
-    loss: str = ""
-    gradient_scale: float = 1.0
-    loss_scale: float = 1.0
+    def __init__(self, weights: list[Array], biases: list[Array], hidden: list[str], output: str) -> None:
+        self.weights, self.biases, self.hidden, self.output = weights, biases, hidden, output
+        self.loss, self.gradient_scale, self.loss_scale = "", 1.0, 1.0
 
 
 class Objects:

@@ -83,15 +83,24 @@ class NeuralNetwork:
         """
         X, y = np.asarray(features), np.asarray(targets)
         replaced = self.activation_function is not _sigmoid or overridden(self, NeuralNetwork, _PIECES)
-        if replaced or X.ndim != 2 or X.dtype.kind not in "biuf" or y.dtype.kind not in "biuf":
+        if replaced or X.ndim != 2 or not len(X) or X.dtype.kind not in "biuf" or y.dtype.kind not in "biuf":
             self._train_one_by_one(features, targets)
             return
-        hidden = _sigmoid(X @ self.weights_input_to_hidden)
-        error = y.reshape(len(X), -1) - hidden @ self.weights_hidden_to_output
-        back = error @ self.weights_hidden_to_output.T
-        back *= hidden
-        back *= 1 - hidden
-        self.update_weights(X.T @ back, hidden.T @ error, len(X))
+        W1, W2, step = self.weights_input_to_hidden, self.weights_hidden_to_output, self.lr / len(X)
+        # 1 / (1 + exp(−z)), in one array
+        hidden = X @ W1
+        np.negative(hidden, out=hidden)
+        np.exp(hidden, out=hidden)
+        hidden += 1
+        np.reciprocal(hidden, out=hidden)
+        error = y.reshape(len(X), -1) - hidden @ W2
+        error *= step
+        # h (1 − h) as h − h²
+        slope = hidden * hidden
+        np.subtract(hidden, slope, out=slope)
+        slope *= error * W2[:, 0] if W2.shape[1] == 1 else error @ W2.T
+        W2 += hidden.T @ error
+        W1 += X.T @ slope
 
     def _train_one_by_one(self, features: Any, targets: Any) -> None:
         delta_weights_i_h = np.zeros(self.weights_input_to_hidden.shape)

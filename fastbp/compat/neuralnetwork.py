@@ -1,7 +1,7 @@
 """Class `neuralNetwork` of T. Rashid's book: a hidden layer, sigmoids, no biases, one sample a call [1]_.
 
-It is NumPy alone. A call takes its time in the memory of the weights, so what counts is to go through it once: the
-change of a matrix is added in blocks that stay in the cache, in place of whole temporary matrices.
+It is NumPy alone. A call takes its time in the memory of the weights, so what counts is to go through it rarely: the
+learning rate multiplies the error of the neurons, and not a whole matrix.
 
 The book carries the error of the outputs back without the slope of their sigmoids. So this is not the gradient of the
 quadratic cost, and no kernel of fastbp computes it.
@@ -21,9 +21,6 @@ from numpy.typing import ArrayLike
 from fastbp.compat._core import Array
 
 __all__ = ["neuralNetwork"]
-
-# Numbers of a block: 128 KiB of float64.
-_BLOCK = 16384
 
 
 def _sigmoid(x: Any) -> Any:
@@ -117,16 +114,6 @@ class neuralNetwork:  # noqa: N801 - the book's name
 
 
 def _added(W: Any, rate: float, delta: Array, x: Array) -> Any:
-    """W += rate δ xᵀ in place, row by row of blocks."""
-    plain = type(W) is np.ndarray and W.dtype == np.float64 and W.ndim == 2
-    if not plain or delta.shape != (W.shape[0], 1) or x.shape != (W.shape[1], 1) or W.size <= _BLOCK:
-        W += rate * np.dot(delta, x.T)
-        return W
-    rows = max(1, _BLOCK // W.shape[1])
-    buffer, row = np.empty((rows, W.shape[1])), x.T.astype(np.float64)
-    for start in range(0, W.shape[0], rows):
-        part = W[start : start + rows]
-        change = np.multiply(delta[start : start + rows], row, out=buffer[: len(part)])
-        change *= rate
-        part += change
+    """W += rate δ xᵀ, in place."""
+    W += np.dot(rate * delta, x.T)
     return W

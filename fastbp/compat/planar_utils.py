@@ -23,13 +23,36 @@ plt: Any = LaterModule("matplotlib.pyplot")
 
 
 def sigmoid(x: Any) -> Any:
-    """Return 1 / (1 + exp(−x))."""
+    """Return 1 / (1 + exp(−x)).
+
+    Parameters
+    ----------
+    x : float or ndarray
+        Weighted inputs.
+
+    Returns
+    -------
+    float or ndarray
+        Activations.
+
+    Examples
+    --------
+    >>> float(sigmoid(0.0))
+    0.5
+    """
     return 1 / (1 + np.exp(-x))
 
 
 # ------------------------------------------------------------------ data
 def load_planar_dataset() -> tuple[Array, Array]:
     """Return the flower: X (2, 400) and labels (1, 400), of `np.random.seed(1)`.
+
+    Returns
+    -------
+    X : ndarray (2, 400)
+        Places.
+    Y : ndarray (1, 400)
+        Labels.
 
     Examples
     --------
@@ -50,7 +73,18 @@ def load_planar_dataset() -> tuple[Array, Array]:
 
 
 def load_extra_datasets() -> tuple[Any, ...]:
-    """Return circles, moons, blobs, quantiles and noise of 200 samples each: it needs scikit-learn."""
+    """Return circles, moons, blobs, quantiles and noise of 200 samples each: it needs scikit-learn.
+
+    Returns
+    -------
+    tuple
+        Five pairs of places and labels.
+
+    Examples
+    --------
+    >>> len(load_extra_datasets())
+    5
+    """
     from sklearn import datasets
 
     n = 200
@@ -63,7 +97,21 @@ def load_extra_datasets() -> tuple[Any, ...]:
 
 
 def plot_decision_boundary(model: Callable[[Array], Array], X: Array, y: Array) -> None:
-    """Draw what a function of rows (k, 2) predicts around the samples X (2, m), and the samples."""
+    """Draw what a function of rows (k, 2) predicts around the samples X (2, m), and the samples.
+
+    Parameters
+    ----------
+    model : callable
+        Function of rows (k, 2).
+    X : ndarray (2, m)
+        Places.
+    y : ndarray (1, m)
+        Labels.
+
+    Examples
+    --------
+    >>> plot_decision_boundary(lambda rows: rows[:, 0] > 0, np.zeros((2, 3)), np.zeros((1, 3)))
+    """
     low, high = X.min(axis=1) - 1, X.max(axis=1) + 1
     xx, yy = np.meshgrid(np.arange(low[0], high[0], 0.01), np.arange(low[1], high[1], 0.01))
     plt.contourf(xx, yy, model(np.c_[xx.ravel(), yy.ravel()]).reshape(xx.shape), cmap=plt.cm.Spectral)
@@ -74,19 +122,78 @@ def plot_decision_boundary(model: Callable[[Array], Array], X: Array, y: Array) 
 
 # ------------------------------------------------------------------ one hidden layer
 def layer_sizes(X: Array, Y: Array) -> tuple[int, int, int]:
-    """Return the numbers of inputs, of hidden neurons, which is 4, and of outputs."""
+    """Return the numbers of inputs, of hidden neurons, which is 4, and of outputs.
+
+    Parameters
+    ----------
+    X : ndarray (n_x, m)
+        Inputs.
+    Y : ndarray (n_y, m)
+        Targets.
+
+    Returns
+    -------
+    n_x : int
+        Number of inputs.
+    n_h : int
+        Number of hidden neurons.
+    n_y : int
+        Number of outputs.
+
+    Examples
+    --------
+    >>> layer_sizes(np.zeros((2, 9)), np.zeros((1, 9)))
+    (2, 4, 1)
+    """
     return X.shape[0], 4, Y.shape[0]
 
 
 def initialize_parameters(n_x: int, n_h: int, n_y: int) -> Parameters:
-    """Return W1, b1, W2, b2: weights of deviation 0.01 after `np.random.seed(2)`, biases 0."""
+    """Return W1, b1, W2, b2: weights of deviation 0.01 after `np.random.seed(2)`, biases 0.
+
+    Parameters
+    ----------
+    n_x, n_h, n_y : int
+        Numbers of inputs, hidden neurons and outputs.
+
+    Returns
+    -------
+    dict of str to ndarray
+        W1, b1, W2, ...
+
+    Examples
+    --------
+    >>> [array.shape for array in initialize_parameters(2, 4, 1).values()]
+    [(4, 2), (4, 1), (1, 4), (1, 1)]
+    """
     np.random.seed(2)  # noqa: NPY002 - the course's stream
     W1, W2 = np.random.randn(n_h, n_x) * 0.01, np.random.randn(n_y, n_h) * 0.01  # noqa: NPY002
     return {"W1": W1, "b1": np.zeros((n_h, 1)), "W2": W2, "b2": np.zeros((n_y, 1))}
 
 
 def forward_propagation(X: Array, parameters: Parameters) -> tuple[Any, dict[str, Any]]:
-    """Return A2 = σ(W2 tanh(W1 X + b1) + b2), and Z1, A1, Z2, A2."""
+    """Return A2 = σ(W2 tanh(W1 X + b1) + b2), and Z1, A1, Z2, A2.
+
+    Parameters
+    ----------
+    X : ndarray (n_0, m)
+        Inputs.
+    parameters : dict of str to ndarray
+        W1, b1, W2, ...
+
+    Returns
+    -------
+    A2 : ndarray (n_y, m)
+        Outputs.
+    cache : dict of str to ndarray
+        Z1, A1, Z2, A2.
+
+    Examples
+    --------
+    >>> A2, cache = forward_propagation(np.zeros((2, 3)), initialize_parameters(2, 4, 1))
+    >>> A2
+    array([[0.5, 0.5, 0.5]])
+    """
     Z1 = np.dot(parameters["W1"], X) + parameters["b1"]
     A1 = np.tanh(Z1)
     Z2 = np.dot(parameters["W2"], A1) + parameters["b2"]
@@ -95,13 +202,54 @@ def forward_propagation(X: Array, parameters: Parameters) -> tuple[Any, dict[str
 
 
 def compute_cost(A2: Array, Y: Array, parameters: Parameters | None = None) -> float:  # noqa: ARG001
-    """Return the mean cross-entropy of outputs and targets (1, m)."""
+    """Return the mean cross-entropy of outputs and targets (1, m).
+
+    Parameters
+    ----------
+    A2, Y : ndarray (1, m)
+        Outputs and targets.
+    parameters : dict, optional
+        Makes no difference.
+
+    Returns
+    -------
+    float
+        Cost.
+
+    Examples
+    --------
+    >>> round(compute_cost(np.full((1, 2), 0.5), np.array([[0, 1]])), 6)
+    0.693147
+    """
     logprobs = np.multiply(np.log(A2), Y) + np.multiply(np.log(1 - A2), 1 - Y)
     return float(np.squeeze(-np.sum(logprobs) / Y.shape[1]))
 
 
 def backward_propagation(parameters: Parameters, cache: dict[str, Any], X: Array, Y: Array) -> dict[str, Any]:
-    """Return the gradients dW1, db1, dW2, db2."""
+    """Return the gradients dW1, db1, dW2, db2.
+
+    Parameters
+    ----------
+    parameters : dict of str to ndarray
+        W1, b1, W2, b2.
+    cache : dict of str to ndarray
+        As from `forward_propagation`.
+    X : ndarray (n_x, m)
+        Inputs.
+    Y : ndarray (n_y, m)
+        Targets.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Gradients.
+
+    Examples
+    --------
+    >>> parameters, X = initialize_parameters(2, 4, 1), np.zeros((2, 3))
+    >>> sorted(backward_propagation(parameters, forward_propagation(X, parameters)[1], X, np.ones((1, 3))))
+    ['dW1', 'dW2', 'db1', 'db2']
+    """
     m, A1 = X.shape[1], cache["A1"]
     dZ2 = cache["A2"] - Y
     dZ1 = np.dot(parameters["W2"].T, dZ2) * (1 - np.power(A1, 2))
@@ -110,12 +258,50 @@ def backward_propagation(parameters: Parameters, cache: dict[str, Any], X: Array
 
 
 def update_parameters(parameters: Parameters, grads: dict[str, Any], learning_rate: float = 1.2) -> Parameters:
-    """Return new arrays W − η dW and b − η db in a new dict."""
+    """Return new arrays W − η dW and b − η db in a new dict.
+
+    Parameters
+    ----------
+    parameters : dict of str to ndarray
+        W1, b1, W2, b2.
+    grads : dict of str to ndarray
+        Gradients dW1, db1, dW2, db2.
+    learning_rate : float
+        Learning rate η.
+
+    Returns
+    -------
+    dict of str to ndarray
+        New parameters.
+
+    Examples
+    --------
+    >>> update_parameters({"W1": 1.0}, {"dW1": 0.5})
+    {'W1': 0.4}
+    """
     return {name: value - learning_rate * grads[f"d{name}"] for name, value in parameters.items()}
 
 
 def nn_model(X: Array, Y: Array, n_h: int, num_iterations: int = 10000, print_cost: bool = False) -> Parameters:
     """Train a hidden layer of `n_h` neurons on all samples at once at the rate 1.2, and return the parameters.
+
+    Parameters
+    ----------
+    X : ndarray (n_x, m)
+        Inputs.
+    Y : ndarray (n_y, m)
+        Targets.
+    n_h : int
+        Number of hidden neurons.
+    num_iterations : int
+        Number of updates.
+    print_cost : bool
+        Whether to print costs.
+
+    Returns
+    -------
+    dict of str to ndarray
+        W1, b1, W2, ...
 
     Examples
     --------
@@ -139,5 +325,23 @@ def nn_model(X: Array, Y: Array, n_h: int, num_iterations: int = 10000, print_co
 
 
 def predict(parameters: Parameters, X: Array) -> Any:
-    """Return whether the outputs of samples are above ½, (1, m)."""
+    """Return whether the outputs of samples are above ½, (1, m).
+
+    Parameters
+    ----------
+    parameters : dict of str to ndarray
+        W1, b1, W2, b2.
+    X : ndarray (n_x, m)
+        Inputs.
+
+    Returns
+    -------
+    ndarray of bool (n_y, m)
+        Predictions.
+
+    Examples
+    --------
+    >>> predict(initialize_parameters(2, 4, 1), np.zeros((2, 2)))
+    array([[False, False]])
+    """
     return forward_propagation(X, parameters)[0] > 0.5

@@ -74,7 +74,7 @@ class Session:
         self._row_length = 0
         self._constant = optimizer is None or optimizer.is_constant
         self._steady = np.zeros((0, 1), network.dtype)
-        self._steps, self._result = steps, np.zeros(4)
+        self._steps, self._result = steps, np.zeros(4, np.float64)
         self._rules: Regularization = regularization
         self._penalty_scale: float | None = None
         self._norm_rules = regularization.clip_norm is not None or regularization.max_norm is not None
@@ -274,13 +274,21 @@ class Session:
     def _take(self, data: Canonical, batch_size: int) -> None:
         """Let the workspace point to the data."""
         X, Y, weight = data
-        spread = _spread(X) if self._plan.reads_columns(batch_size) and X.strides[0] % _BAD_STRIDE == 0 else X
+        spread = self.laid_out(X, batch_size)
         row_length = spread.strides[0] // spread.itemsize
         if row_length != self._row_length:
             self._layers[0]["ld_in"] = self._row_length = row_length
         self._workspace.point_to_data(spread, Y, weight)
         self._workspace.words[Workspace.WORD["separate"]] = self._network.decides_separately
         self._data, self._kept = data, spread
+
+    def laid_out(self, X: FloatArray, batch_size: int) -> FloatArray:
+        """X as the kernels read it: a copy with padded rows, unless it is good, as such a copy is, or a mapped file."""
+        if X.strides[0] % _BAD_STRIDE or not self._plan.reads_columns(batch_size) or _is_mapped(X):
+            return X
+        copy = np.empty((X.shape[0], padded_ld(X.shape[1], X.dtype)), X.dtype)[:, : X.shape[1]]
+        copy[...] = X
+        return copy
 
     def _hyper(self, n_steps: int) -> FloatArray:
         """The optimizer's numbers at each of the steps, (n_steps, H)."""
@@ -292,7 +300,26 @@ class Session:
             self._steady = np.full((n_steps, len(numbers)), numbers, self._network.dtype)
         return self._steady[:n_steps]
 
-    # ------------------------------------------------------------------ what can be read
+    # ------------------------------------------------------------------ what can be read, and taken back
+    def outputs(self) -> FloatArray:
+        """a^L of the last minibatch, or z^L where the loss is computed from it: a view, until the next step."""
+        n, layer = self._batch_size, self._layers[-1]
+        start, length = int(layer["outputs"]), int(layer["ld"])
+        return self._workspace.array("a")[start : start + n * length].reshape(n, length)[:, : layer["n_out"]]
+
+    def mark(self) -> list[NDArray[Any]]:
+        """Copies of all that an update changes, for `back`, in the middle of a session."""
+        return [array.copy() for array in self._changing()]
+
+    def back(self, mark: Sequence[NDArray[Any]]) -> None:
+        """Take back the updates since `mark`."""
+        for array, old in zip(self._changing(), mark, strict=True):
+            array[...] = old
+
+    def _changing(self) -> tuple[NDArray[Any], ...]:
+        panels = self._bound.panels
+        return panels.w, panels.w_t, self._state, self._steps
+
     def states(self) -> tuple[FloatArray, ...]:
         """The optimizer's numbers, laid out as the parameters."""
         return tuple(self._flat(state) for state in self._states)
@@ -317,15 +344,6 @@ def timed(tuner: ThreadTuner, wanted: int, n_steps: int, call: Callable[..., Non
 
     threads = on_numba_threads(wanted, counted) if wanted > 1 or tuner.starts_parallel else counted(0)
     tuner.record(threads, n_steps, perf_counter() - start)
-
-
-def _spread(X: FloatArray) -> FloatArray:
-    """A copy of X with padded rows; X itself if it is a mapped file."""
-    if _is_mapped(X):
-        return X
-    copy = np.empty((X.shape[0], padded_ld(X.shape[1], X.dtype)), X.dtype)
-    copy[:, : X.shape[1]] = X
-    return copy
 
 
 def _is_mapped(X: Any) -> bool:

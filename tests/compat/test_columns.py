@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from processes import run_python
 
+from fastbp.compat import _columns
 from fastbp.compat import dnn_app_utils as dnn
 from fastbp.compat import planar_utils as planar
 
@@ -117,7 +118,7 @@ def test_the_gradient_of_the_inputs_is_computed_when_it_is_looked_at(monkeypatch
 
 def test_a_dict_with_a_value_for_later_is_a_dict():
     def made():
-        return dnn.LaterDict([("a", 1)], {"b": lambda: 2})
+        return _columns.LaterDict([("a", 1)], {"b": lambda: 2})
 
     assert made() == {"a": 1, "b": 2}
     assert {**made()} == {"a": 1, "b": 2}
@@ -129,6 +130,10 @@ def test_a_dict_with_a_value_for_later_is_a_dict():
     assert made().get("c", 3) == 3
     assert made().pop("b") == 2
     assert made().copy() == {"a": 1, "b": 2}
+    popped = made()
+    popped.pop("b")
+    assert "b" not in popped
+    assert popped == {"a": 1}
     assert repr(made()) == "{'a': 1, 'b': 2}"
     assert pickle.loads(pickle.dumps(made())) == {"a": 1, "b": 2}
     with pytest.raises(KeyError):
@@ -145,6 +150,33 @@ def test_outputs_of_exactly_1_go_the_numpy_way(monkeypatch, kernels):
     assert np.isnan(expected["W2"]).any()
     for name, value in expected.items():
         np.testing.assert_array_equal(np.isnan(found[name]), np.isnan(value))
+
+
+@pytest.mark.parametrize(("name", "limit"), [("_ONE", -1e9), ("_ZERO", 1e9)])
+def test_what_the_kernels_did_up_to_a_saturated_output_is_taken_back(monkeypatch, kernels, runs, name, limit):
+    monkeypatch.setattr(_columns, name, limit)
+    found = dnn.L_layer_model(X, Y, [6, 5, 1], 0.3, 60)
+    assert len(runs) == 2  # the trial, and one call
+    expected = dnn.initialize_parameters_deep([6, 5, 1])
+    for _ in range(60):
+        AL, caches = dnn.L_model_forward(X, expected)
+        dnn.update_parameters(expected, dnn.L_model_backward(AL, Y, caches), 0.3)
+    for one, value in expected.items():
+        np.testing.assert_array_equal(found[one], value)
+
+
+def test_images_are_laid_out_for_many_updates_and_give_the_same():
+    wide, few = RNG.normal(size=(60_000, 20)), RNG.normal(size=(6, 20))
+    assert _columns.laid_out(wide, 100).flags.f_contiguous
+    assert _columns.laid_out(wide, 5) is wide
+    assert _columns.laid_out(few, 100) is few
+    labels = RNG.integers(0, 2, (1, 20))
+    found = dnn.L_layer_model(wide, labels, [60_000, 3, 1], 0.01, 21)
+    expected = dnn.initialize_parameters_deep([60_000, 3, 1])
+    for _ in range(21):
+        AL, caches = dnn.L_model_forward(wide, expected)
+        dnn.update_parameters(expected, dnn.L_model_backward(AL, labels, caches), 0.01)
+    same(found, expected)
 
 
 def test_predict_prints_the_accuracy(capsys):

@@ -31,6 +31,13 @@ MODULES = (
     "bound", "finding", "compat.network", "compat.network2",
     "exchange", "files",
     "compat.my_answers", "compat.neuralnetwork",
+    "compat.aflak.network", "compat.aflak.fc_layer", "compat.aflak.activation_layer", "compat.aflak.activations",
+    "compat.aflak.losses", "compat.aflak.layer", "compat.independent.network", "compat.independent.dense",
+    "compat.independent.activation", "compat.independent.activations", "compat.independent.losses",
+    "compat.independent.layer", "compat.joelnet.data", "compat.joelnet.layers", "compat.joelnet.loss",
+    "compat.joelnet.nn", "compat.joelnet.optim", "compat.joelnet.train", "compat.dnn_app_utils", "compat.planar_utils",
+    "compat.nnfs.layers", "compat.nnfs.activations", "compat.nnfs.losses", "compat.nnfs.optimizers",
+    "compat.nnfs.accuracies", "compat.nnfs.model",
 )
 
 # Checks of numpydoc that are off, and why.

@@ -20,7 +20,7 @@ TABLES = {
     "moments", "exceptions", "paths", "best", "recorders",
 }
 FACE = {
-    "network", "trainer", "gradcheck", "lbfgs", "configuration", "precompile", "bound", "finding",
+    "network", "trainer", "gradcheck", "lbfgs", "configuration", "precompile", "bound", "attached", "finding",
     "exchange", "files", "", "__main__",
 }
 # Modules of the kernels that others use, too, without what Numba compiles.

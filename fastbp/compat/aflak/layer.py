@@ -21,9 +21,41 @@ class Layer:
         self.output: Any = None
 
     def forward_propagation(self, input: Any) -> Any:  # noqa: A002 - the original's name
-        """Compute the output of a layer for an input."""
+        """Compute the output of a layer for an input.
+
+        Parameters
+        ----------
+        input : ndarray (1, n)
+            Sample.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> class Twice(Layer):
+        ...     def forward_propagation(self, input):
+        ...         return 2 * input
+        >>> Twice().forward_propagation(np.ones((1, 2)))
+        array([[2., 2.]])
+        """
         raise NotImplementedError
 
     def backward_propagation(self, output_error: Any, learning_rate: float) -> Any:
-        """Compute the derivative by the input from that by the output, and update the parameters."""
+        """Compute the derivative by the input from that by the output, and update the parameters.
+
+        Parameters
+        ----------
+        output_error : ndarray (1, n_out)
+            Derivative by the output.
+        learning_rate : float
+            Learning rate.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> class Twice(Layer):
+        ...     def backward_propagation(self, output_error, learning_rate):
+        ...         return 2 * output_error
+        >>> Twice().backward_propagation(np.ones((1, 2)), 0.1)
+        array([[2., 2.]])
+        """
         raise NotImplementedError

@@ -41,20 +41,53 @@ class Network:
         self.loss_prime: Any = None
 
     def add(self, layer: Any) -> None:
-        """Append a layer."""
+        """Append a layer.
+
+        Parameters
+        ----------
+        layer : Layer
+            Layer.
+        """
         self.layers.append(layer)
 
     def use(self, loss: Callable[[Any, Any], Any], loss_prime: Callable[[Any, Any], Any]) -> None:
-        """Set the loss and its derivative, functions of target and prediction."""
+        """Set the loss and its derivative, functions of target and prediction.
+
+        Parameters
+        ----------
+        loss, loss_prime : callable
+            Functions of target and prediction.
+        """
         self.loss = loss
         self.loss_prime = loss_prime
 
     def predict(self, input_data: Sequence[Any]) -> list[Any]:
-        """Return the list of outputs for a sequence of samples (1, n)."""
+        """Return the list of outputs for a sequence of samples (1, n).
+
+        Parameters
+        ----------
+        input_data : sequence of ndarray (1, n)
+            Samples.
+
+        Returns
+        -------
+        list of ndarray (1, n_L)
+            Outputs.
+        """
         return [self._forward(sample) for sample in input_data]
 
     def fit(self, x_train: Sequence[Any], y_train: Sequence[Any], epochs: int, learning_rate: float) -> None:
-        """Train, and print the mean loss of each epoch."""
+        """Train, and print the mean loss of each epoch.
+
+        Parameters
+        ----------
+        x_train, y_train : sequence of ndarray (1, n)
+            Samples and targets.
+        epochs : int
+            Number of times to go through them.
+        learning_rate : float
+            Learning rate.
+        """
         n = len(x_train)
 
         def step(x: Any, y: Any) -> Any:

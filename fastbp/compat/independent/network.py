@@ -17,7 +17,26 @@ _CALLS = ("forward", "backward")
 
 
 def predict(network: Sequence[Any], input: Any) -> Any:  # noqa: A002 - the original's name
-    """Return the output of a list of layers for one sample (n, 1)."""
+    """Return the output of a list of layers for one sample (n, 1).
+
+    Parameters
+    ----------
+    network : list of Layer
+        Layers.
+    input : ndarray (n, 1)
+        Sample.
+
+    Returns
+    -------
+    ndarray (n_L, 1)
+        Output.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> predict([Dense(2, 3), Dense(3, 1)], np.zeros((2, 1))).shape
+    (1, 1)
+    """
     output = input
     for layer in network:
         output = layer.forward(output)
@@ -35,6 +54,21 @@ def train(
     verbose: bool = True,
 ) -> None:
     """Train one sample after the other, and print the mean loss of each epoch.
+
+    Parameters
+    ----------
+    network : list of Layer
+        Layers.
+    loss, loss_prime : callable
+        Functions of target and prediction.
+    x_train, y_train : sequence of ndarray (n, 1)
+        Samples and targets.
+    epochs : int
+        Number of times to go through them.
+    learning_rate : float
+        Learning rate.
+    verbose : bool
+        Whether to print.
 
     Examples
     --------

@@ -13,14 +13,34 @@ __all__ = ["Batch", "BatchIterator", "DataIterator"]
 
 
 class Batch(NamedTuple):
-    """Inputs and targets of a batch."""
+    """Inputs and targets of a batch.
+
+    Parameters
+    ----------
+    inputs, targets : ndarray (m, n)
+        Samples of the batch.
+
+    Examples
+    --------
+    >>> Batch(np.zeros((2, 3)), np.zeros((2, 1))).inputs.shape
+    (2, 3)
+    """
 
     inputs: Any
     targets: Any
 
 
 class DataIterator:
-    """Something that gives batches of inputs and targets."""
+    """Something that gives batches of inputs and targets.
+
+    Examples
+    --------
+    >>> class All(DataIterator):
+    ...     def __call__(self, inputs, targets):
+    ...         yield Batch(inputs, targets)
+    >>> len(list(All()(np.zeros((5, 1)), np.zeros((5, 1)))))
+    1
+    """
 
     def __call__(self, inputs: Array, targets: Array) -> Iterator[Batch]:
         """Yield batches."""
@@ -49,7 +69,23 @@ class BatchIterator(DataIterator):
         self.shuffle = shuffle
 
     def starts(self, n: int) -> Array:
-        """Return the first samples of the batches of one epoch, in their order."""
+        """Return the first samples of the batches of one epoch, in their order.
+
+        Parameters
+        ----------
+        n : int
+            Number of all samples.
+
+        Returns
+        -------
+        ndarray of int
+            Numbers of first samples.
+
+        Examples
+        --------
+        >>> BatchIterator(2, shuffle=False).starts(5)
+        array([0, 2, 4])
+        """
         starts = np.arange(0, n, self.batch_size)
         if self.shuffle:
             np.random.shuffle(starts)  # noqa: NPY002 - the original's stream

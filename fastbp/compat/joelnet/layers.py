@@ -19,6 +19,16 @@ class Layer:
     ----------
     params, grads : dict of str to ndarray
         Parameters, and the gradients that `backward` computed last.
+
+    Examples
+    --------
+    >>> class Twice(Layer):
+    ...     def forward(self, inputs):
+    ...         return 2 * inputs
+    ...     def backward(self, grad):
+    ...         return 2 * grad
+    >>> Twice().forward(np.ones((1, 2))), Twice().backward(np.ones((1, 2)))
+    (array([[2., 2.]]), array([[2., 2.]]))
     """
 
     def __init__(self) -> None:
@@ -26,11 +36,23 @@ class Layer:
         self.grads: dict[str, Array] = {}
 
     def forward(self, inputs: Array) -> Any:
-        """Compute the outputs for a batch."""
+        """Compute the outputs for a batch.
+
+        Parameters
+        ----------
+        inputs : ndarray (m, n)
+            Samples.
+        """
         raise NotImplementedError
 
     def backward(self, grad: Array) -> Any:
-        """Compute the derivative by the inputs, and the gradients."""
+        """Compute the derivative by the inputs, and the gradients.
+
+        Parameters
+        ----------
+        grad : ndarray (m, n_out)
+            Derivative by the outputs.
+        """
         raise NotImplementedError
 
 
@@ -57,12 +79,34 @@ class Linear(Layer):
         self.params["b"] = np.random.randn(output_size)  # noqa: NPY002
 
     def forward(self, inputs: Array) -> Any:
-        """Return x w + b."""
+        """Return x w + b.
+
+        Parameters
+        ----------
+        inputs : ndarray (m, n)
+            Samples.
+
+        Returns
+        -------
+        ndarray (m, n_out)
+            Outputs.
+        """
         self.inputs = inputs
         return inputs @ self.params["w"] + self.params["b"]
 
     def backward(self, grad: Array) -> Any:
-        """Return the derivative by the inputs; keep those by w and b."""
+        """Return the derivative by the inputs; keep those by w and b.
+
+        Parameters
+        ----------
+        grad : ndarray (m, n_out)
+            Derivative by the outputs.
+
+        Returns
+        -------
+        ndarray (m, n)
+            Derivative by the inputs.
+        """
         self.grads["b"] = np.sum(grad, axis=0)
         self.grads["w"] = self.inputs.T @ grad
         return grad @ self.params["w"].T
@@ -90,22 +134,76 @@ class Activation(Layer):
         self.f_prime = f_prime
 
     def forward(self, inputs: Array) -> Any:
-        """Return the function of the inputs."""
+        """Return the function of the inputs.
+
+        Parameters
+        ----------
+        inputs : ndarray (m, n)
+            Samples.
+
+        Returns
+        -------
+        ndarray (m, n_out)
+            Outputs.
+        """
         self.inputs = inputs
         return self.f(inputs)
 
     def backward(self, grad: Array) -> Any:
-        """Return the derivative by the inputs."""
+        """Return the derivative by the inputs.
+
+        Parameters
+        ----------
+        grad : ndarray (m, n_out)
+            Derivative by the outputs.
+
+        Returns
+        -------
+        ndarray (m, n)
+            Derivative by the inputs.
+        """
         return self.f_prime(self.inputs) * grad
 
 
 def tanh(x: Any) -> Any:
-    """Return tanh x."""
+    """Return tanh x.
+
+    Parameters
+    ----------
+    x : float or ndarray
+        Weighted inputs.
+
+    Returns
+    -------
+    float or ndarray
+        Activations.
+
+    Examples
+    --------
+    >>> float(tanh(0.0))
+    0.0
+    """
     return np.tanh(x)
 
 
 def tanh_prime(x: Any) -> Any:
-    """Return 1 − tanh² x."""
+    """Return 1 − tanh² x.
+
+    Parameters
+    ----------
+    x : float or ndarray
+        Weighted inputs.
+
+    Returns
+    -------
+    float or ndarray
+        Derivative.
+
+    Examples
+    --------
+    >>> float(tanh_prime(0.0))
+    1.0
+    """
     return 1 - tanh(x) ** 2
 
 

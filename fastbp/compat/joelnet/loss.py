@@ -12,14 +12,47 @@ __all__ = ["MSE", "Loss"]
 
 
 class Loss:
-    """A loss, and its derivative by the prediction."""
+    """A loss, and its derivative by the prediction.
+
+    Examples
+    --------
+    >>> class Absolute(Loss):
+    ...     def loss(self, predicted, actual):
+    ...         return float(np.sum(np.abs(predicted - actual)))
+    ...     def grad(self, predicted, actual):
+    ...         return np.sign(predicted - actual)
+    >>> Absolute().loss(np.ones((1, 2)), np.zeros((1, 2))), Absolute().grad(np.ones((1, 2)), np.zeros((1, 2)))
+    (2.0, array([[1., 1.]]))
+    """
 
     def loss(self, predicted: Array, actual: Array) -> float:
-        """Return the loss of a batch."""
+        """Return the loss of a batch.
+
+        Parameters
+        ----------
+        predicted, actual : ndarray (m, n)
+            Predictions and targets.
+
+        Returns
+        -------
+        float
+            Loss.
+        """
         raise NotImplementedError
 
     def grad(self, predicted: Array, actual: Array) -> Any:
-        """Return the derivative by the prediction."""
+        """Return the derivative by the prediction.
+
+        Parameters
+        ----------
+        predicted, actual : ndarray (m, n)
+            Predictions and targets.
+
+        Returns
+        -------
+        ndarray (m, n)
+            Derivative.
+        """
         raise NotImplementedError
 
 
@@ -34,9 +67,31 @@ class MSE(Loss):
     """
 
     def loss(self, predicted: Array, actual: Array) -> Any:
-        """Return the sum of squares."""
+        """Return the sum of squares.
+
+        Parameters
+        ----------
+        predicted, actual : ndarray (m, n)
+            Predictions and targets.
+
+        Returns
+        -------
+        float
+            Loss.
+        """
         return np.sum((predicted - actual) ** 2)
 
     def grad(self, predicted: Array, actual: Array) -> Any:
-        """Return twice the difference."""
+        """Return twice the difference.
+
+        Parameters
+        ----------
+        predicted, actual : ndarray (m, n)
+            Predictions and targets.
+
+        Returns
+        -------
+        ndarray (m, n)
+            Derivative.
+        """
         return 2 * (predicted - actual)

@@ -31,19 +31,63 @@ class NeuralNet:
         self.layers = layers
 
     def forward(self, inputs: Array) -> Any:
-        """Return the outputs of a batch."""
+        """Return the outputs of a batch.
+
+        Parameters
+        ----------
+        inputs : ndarray (m, n)
+            Samples.
+
+        Returns
+        -------
+        ndarray (m, n_L)
+            Outputs.
+        """
         for layer in self.layers:
             inputs = layer.forward(inputs)
         return inputs
 
     def backward(self, grad: Array) -> Any:
-        """Return the derivative by the inputs; the layers keep their gradients."""
+        """Return the derivative by the inputs; the layers keep their gradients.
+
+        Parameters
+        ----------
+        grad : ndarray (m, n_L)
+            Derivative by the outputs.
+
+        Returns
+        -------
+        ndarray (m, n)
+            Derivative by the inputs.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from fastbp.compat.joelnet.layers import Linear
+        >>> net = NeuralNet([Linear(2, 1)])
+        >>> outputs = net.forward(np.zeros((5, 2)))
+        >>> net.backward(np.ones((5, 1))).shape, len(list(net.params_and_grads()))
+        ((5, 2), 2)
+        """
         for layer in reversed(self.layers):
             grad = layer.backward(grad)
         return grad
 
     def params_and_grads(self) -> Iterator[tuple[Array, Array]]:
-        """Yield each parameter with its gradient."""
+        """Yield each parameter with its gradient.
+
+        Yields
+        ------
+        param : ndarray
+            Parameter.
+        grad : ndarray
+            Its gradient.
+
+        Examples
+        --------
+        >>> list(NeuralNet([]).params_and_grads())
+        []
+        """
         for layer in self.layers:
             for name, param in layer.params.items():
                 yield param, layer.grads[name]

@@ -10,10 +10,24 @@ __all__ = ["SGD", "Optimizer"]
 
 
 class Optimizer:
-    """A rule by which parameters follow their gradients."""
+    """A rule by which parameters follow their gradients.
+
+    Examples
+    --------
+    >>> class Nothing(Optimizer):
+    ...     def step(self, net):
+    ...         pass
+    >>> Nothing().step(None)
+    """
 
     def step(self, net: Any) -> None:
-        """Make one update."""
+        """Make one update.
+
+        Parameters
+        ----------
+        net : NeuralNet
+            Network with gradients.
+        """
         raise NotImplementedError
 
 
@@ -40,6 +54,12 @@ class SGD(Optimizer):
         self.lr = lr
 
     def step(self, net: Any) -> None:
-        """Make one update."""
+        """Make one update.
+
+        Parameters
+        ----------
+        net : NeuralNet
+            Network with gradients.
+        """
         for param, grad in net.params_and_grads():
             param -= self.lr * grad  # noqa: PLW2901 - in place

@@ -30,6 +30,21 @@ def train(
 ) -> None:
     """Train, and print number and summed loss of each epoch.
 
+    Parameters
+    ----------
+    net : NeuralNet
+        Network.
+    inputs, targets : ndarray (m, n)
+        Samples.
+    num_epochs : int
+        Number of times to go through them.
+    iterator : DataIterator, optional
+        What gives the batches.
+    loss : Loss, optional
+        Loss.
+    optimizer : Optimizer, optional
+        Rule of the updates.
+
     Examples
     --------
     >>> from fastbp.compat.joelnet.layers import Linear
