@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from collections.abc import Sequence
 from time import perf_counter
 
@@ -42,5 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         fastbp.show_config()
 
 
+def _run() -> None:
+    try:
+        main()
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has what it wants: `python -m fastbp info | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 if __name__ == "__main__":
-    main()
+    _run()

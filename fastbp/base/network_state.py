@@ -73,6 +73,11 @@ class NetworkState(ABC):
             raise AttributeError(f"{name} of a network cannot be changed; make a new {type(self).__name__}")
         super().__setattr__(name, value)
 
+    def __delattr__(self, name: str) -> None:
+        if name in _FIXED:
+            raise AttributeError(f"{name} of a network cannot be deleted")
+        super().__delattr__(name)
+
     def _rows(self, X: Any, Y: Any) -> tuple[Any, Any]:
         """Return samples as rows, whatever they are for the user; see `fastbp.bound`."""
         return X, Y

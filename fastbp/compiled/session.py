@@ -74,6 +74,7 @@ class Session:
         self._row_length = 0
         self._constant = optimizer is None or optimizer.is_constant
         self._steady = np.zeros((0, 1), network.dtype)
+        self._n_hyper = 1 if optimizer is None else len(optimizer.hyper(0))
         self._steps, self._result = steps, np.zeros(4, np.float64)
         self._rules: Regularization = regularization
         self._penalty_scale: float | None = None
@@ -294,7 +295,15 @@ class Session:
         """The optimizer's numbers at each of the steps, (n_steps, H)."""
         optimizer, step = self._optimizer, int(self._steps[0])
         if optimizer is not None and not self._constant:
-            return np.array([optimizer.hyper(step + k) for k in range(n_steps)], self._network.dtype)
+            rows = [optimizer.hyper(step + k) for k in range(n_steps)]
+            # the compiled formula reads so many
+            if any(len(row) != self._n_hyper for row in rows):
+                counts = sorted({len(row) for row in rows} - {self._n_hyper})
+                raise ValueError(
+                    f"hyper of {type(optimizer).__name__} returns {counts[0]} numbers at a step from {step} on, and "
+                    f"{self._n_hyper} at step 0"
+                )
+            return np.array(rows, self._network.dtype)
         if len(self._steady) < n_steps:
             numbers = (1.0,) if optimizer is None else optimizer.hyper(0)  # 1: the gradient of the mean
             self._steady = np.full((n_steps, len(numbers)), numbers, self._network.dtype)

@@ -295,7 +295,12 @@ class BaseMLP(BaseEstimator):
             for array, view in zip(arrays, self._views, strict=True):
                 view[...] = array
             self._bind(self._network)  # type: ignore[arg-type]
-        return self._network  # type: ignore[return-value]
+        network: Network = self._network  # type: ignore[assignment]
+        if self.n_jobs is not None or network._limit is not None:
+            from fastbp.estimators.fitting import threads_of
+
+            network._limit = threads_of(self.n_jobs)
+        return network
 
     def _outputs(self, X: Any) -> Any:
         """Return the outputs of the network for samples as a method got them."""

@@ -84,7 +84,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     progress : bool or None
         Whether to show a progress bar. None shows it on a terminal.
     n_jobs : int or None
-        Upper limit of the threads of training. By default the faster number is found by timing.
+        Upper limit of the threads of training and prediction. By default the faster number is found by timing.
     dtype : dtype or None
         Type of parameters and arithmetic. By default it is that of X if that is float32, else float64.
     sklearn_compat : bool

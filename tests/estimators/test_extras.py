@@ -15,6 +15,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 import fastbp
 from fastbp.activations import ACTIVATIONS
 from fastbp.callbacks import EarlyStopping, LambdaCallback, ModelCheckpoint
+from fastbp.compiled import inference
 from fastbp.estimators import MLPClassifier, MLPRegressor, base
 from fastbp.optimizers import OPTIMIZERS
 from fastbp.schedules import StepDecay
@@ -268,6 +269,18 @@ def test_n_jobs_limits_threads_and_leaves_the_numbers_alone(n_jobs, threads):
     mlp = classifier(n_jobs=n_jobs).fit(IRIS, SPECIES)
     assert mlp._trainer.threads == threads
     assert np.array_equal(flat(mlp), flat(classifier().fit(IRIS, SPECIES)))
+
+
+@pytest.mark.parametrize("fitted", [{"n_jobs": 1}, {"solver": "lbfgs", "n_jobs": 1}], ids=str)
+def test_n_jobs_limits_the_threads_of_predictions_and_follows_set_params(fitted, monkeypatch):
+    limits = []
+    monkeypatch.setattr(inference, "available", lambda limit: limits.append(limit) or 1)
+    monkeypatch.setattr(inference, "_PARALLEL_FLOP", 0)
+    mlp = classifier(max_iter=2, **fitted).fit(IRIS, SPECIES)
+    limits.clear()
+    for n_jobs in (1, None, 2, -1):
+        mlp.set_params(n_jobs=n_jobs).predict(IRIS)
+    assert limits == [1, None, 2, None]
 
 
 @pytest.mark.parametrize("dtype", ["float32", np.float32, np.dtype(np.float64)], ids=str)

@@ -1,5 +1,7 @@
 """What `fastbp.config` says, and compiling ahead."""
 
+import sys
+
 import numpy as np
 import pytest
 from processes import output_of, run_python, start_python
@@ -76,6 +78,8 @@ print(expected, numba.threading_layer(), fastbp.config.threading_layer)
 
 # ------------------------------------------------------------------ compiling ahead
 AFTER_WARMUP = """
+import sys
+
 import numpy as np
 from numba.core import event
 compiled = event.RecordingListener()
@@ -119,3 +123,11 @@ def test_a_wrong_command_is_refused(arguments, capsys):
     with pytest.raises(SystemExit):
         main(arguments)
     assert "usage: python -m fastbp" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not sys.platform.startswith(("linux", "darwin")), reason="pipes of a shell")
+def test_info_may_be_read_in_part():
+    with start_python("-m", "fastbp", "info") as process:
+        process.stdout.close()  # nobody reads on
+        assert process.wait(60) == 0
+        assert process.stderr.read() == ""

@@ -136,6 +136,22 @@ def test_two_custom_optimizers_of_one_name_do_not_mix():
         assert relative_error(trained(fastbp, optimizer=make(sign)), expected) < 1e-12
 
 
+def test_a_custom_optimizer_that_returns_fewer_numbers_later_is_refused():
+    class Custom(Optimizer):
+        states = 0
+
+        def formula(self):
+            return lambda w, g, state, h: (w - h[0] * h[2] * g, state)
+
+        def hyper(self, step):
+            return (self.learning_rate(step), 1.0, 1.0)[: 3 if step < 4 else 1]
+
+    net = fastbp.Network([2, 3, 2], rng=0)
+    trainer = fastbp.Trainer(net, Custom(lambda step: 0.1), batch_size=2)
+    with pytest.raises(ValueError, match=r"hyper of Custom returns 1 numbers at a step from . on, and 3 at step 0"):
+        trainer.fit(np.eye(2), [0, 1], epochs=6)
+
+
 # ------------------------------------------------------------------ what is wrong
 WRONG = Activation("wrong", lambda z: z * z, lambda z, a: z)
 WRONG_LOSS = Loss("wrong", lambda a, y: (a - y) ** 2, lambda a, y: a - y)

@@ -202,6 +202,13 @@ def test_the_shape_of_a_network_cannot_be_changed(implementation, name):
         setattr(net, name, getattr(net, name))
 
 
+@pytest.mark.parametrize("name", ["sizes", "dtype", "activations", "loss_function"])
+def test_the_shape_of_a_network_cannot_be_deleted(implementation, name):
+    net = implementation.Network(SIZES, rng=0)
+    with pytest.raises(AttributeError, match=f"{name} of a network cannot be deleted"):
+        delattr(net, name)
+
+
 def test_settings_changed_in_the_middle_of_a_fit_hold_from_the_next_epoch():
     class Change:
         def on_epoch_end(self, trainer, epoch, logs):
