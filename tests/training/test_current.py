@@ -128,6 +128,16 @@ def test_a_copy_in_the_middle_goes_on_with_numbers_of_its_own(again):
     assert np.array_equal(net.parameters, expected)
 
 
+def test_a_copy_of_a_trainer_of_the_same_network_counts_its_own_updates(implementation):
+    net = implementation.Network(SIZES, rng=0)
+    trainer = implementation.Trainer(net, "adam", rng=0)
+    X, Y = make_data(net, 16)
+    trainer.step(X, Y)
+    other = copy.copy(trainer)
+    trainer.step(X, Y)
+    assert (trainer.steps, other.steps) == (2, 1)
+
+
 # ------------------------------------------------------------------ what may be changed, and how
 def test_other_numbers_of_an_optimizer_go_on_with_its_state():
     net, trainer = make(optimizer=Adam(0.01))
