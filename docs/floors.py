@@ -16,7 +16,7 @@ FLOORS = (
     ("face",),
     ("compiled", "reference"),
     ("base",),
-    ("symbolic", "io"),
+    ("symbolic", "io", "distributed"),
     ("tables",),
     ("kernels",),
 )

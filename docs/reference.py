@@ -83,7 +83,7 @@ PAGES = {
         ),
     ),
     "reference": Page(
-        "The twin in NumPy", "", ("fastbp.reference",), _of("fastbp.reference", "Network Trainer dropout_mask hash32")
+        "The twin in NumPy", "", ("fastbp.reference",), _of("fastbp.reference", "Network Trainer")
     ),
     "compat": Page(
         "Well-known NumPy code", "",
@@ -93,6 +93,70 @@ PAGES = {
             *_of("fastbp.compat.network2", "Network CrossEntropyCost QuadraticCost load vectorized_result"),
             "fastbp.compat.my_answers.NeuralNetwork",
             "fastbp.compat.neuralnetwork.neuralNetwork",
+        ),
+    ),
+    "layer_objects": Page(
+        "Layer objects", "One core under the names of three widespread makes.", (),
+        (
+            *_of("fastbp.compat.aflak.activation_layer", "ActivationLayer"),
+            *_of("fastbp.compat.aflak.activations", "tanh tanh_prime"),
+            *_of("fastbp.compat.aflak.fc_layer", "FCLayer"),
+            *_of("fastbp.compat.aflak.layer", "Layer"),
+            *_of("fastbp.compat.aflak.losses", "mse mse_prime"),
+            *_of("fastbp.compat.aflak.network", "Network"),
+            *_of("fastbp.compat.independent.activation", "Activation"),
+            *_of("fastbp.compat.independent.activations", "Sigmoid Softmax Tanh"),
+            *_of("fastbp.compat.independent.dense", "Dense"),
+            *_of("fastbp.compat.independent.layer", "Layer"),
+            *_of(
+                "fastbp.compat.independent.losses",
+                "binary_cross_entropy binary_cross_entropy_prime mse mse_prime",
+            ),
+            *_of("fastbp.compat.independent.network", "predict train"),
+            *_of("fastbp.compat.joelnet.data", "Batch BatchIterator DataIterator"),
+            *_of("fastbp.compat.joelnet.layers", "Activation Layer Linear Tanh tanh tanh_prime"),
+            *_of("fastbp.compat.joelnet.loss", "Loss MSE"),
+            *_of("fastbp.compat.joelnet.nn", "NeuralNet"),
+            *_of("fastbp.compat.joelnet.optim", "Optimizer SGD"),
+            *_of("fastbp.compat.joelnet.train", "train"),
+        ),
+    ),
+    "nnfs": Page(
+        "Neural Networks from Scratch", "", (),
+        (
+            *_of("fastbp.compat.nnfs.model", "Model"),
+            *_of("fastbp.compat.nnfs.layers", "Layer_Dense Layer_Dropout Layer_Input"),
+            *_of(
+                "fastbp.compat.nnfs.activations",
+                "Activation_Linear Activation_ReLU Activation_Sigmoid Activation_Softmax",
+            ),
+            *_of(
+                "fastbp.compat.nnfs.losses",
+                "Activation_Softmax_Loss_CategoricalCrossentropy Loss Loss_BinaryCrossentropy "
+                "Loss_CategoricalCrossentropy Loss_MeanAbsoluteError Loss_MeanSquaredError",
+            ),
+            *_of(
+                "fastbp.compat.nnfs.optimizers", "Optimizer_Adagrad Optimizer_Adam Optimizer_RMSprop Optimizer_SGD"
+            ),
+            *_of("fastbp.compat.nnfs.accuracies", "Accuracy Accuracy_Categorical Accuracy_Regression"),
+        ),
+    ),
+    "columns": Page(
+        "Functions on columns", "", (),
+        (
+            *_of(
+                "fastbp.compat.dnn_app_utils",
+                "L_layer_model L_model_backward L_model_forward compute_cost initialize_parameters "
+                "initialize_parameters_deep linear_activation_backward linear_activation_forward linear_backward "
+                "linear_forward load_data predict print_mislabeled_images relu relu_backward sigmoid sigmoid_backward "
+                "two_layer_model update_parameters",
+            ),
+            *_of(
+                "fastbp.compat.planar_utils",
+                "backward_propagation compute_cost forward_propagation initialize_parameters layer_sizes "
+                "load_extra_datasets load_planar_dataset nn_model plot_decision_boundary predict sigmoid "
+                "update_parameters",
+            ),
         ),
     ),
     "configuration": Page(
