@@ -194,6 +194,7 @@ def L_model_forward(X: Array, parameters: Parameters) -> tuple[Any, list[Any]]:
 
     Examples
     --------
+    >>> from fastbp.compat.dnn_app_utils import initialize_parameters_deep
     >>> AL, caches = L_model_forward(np.zeros((4, 5)), initialize_parameters_deep([4, 3, 1]))
     >>> AL.shape, len(caches)
     ((1, 5), 2)
@@ -310,6 +311,7 @@ def L_model_backward(AL: Array, Y: Array, caches: Sequence[Any]) -> LaterDict:
 
     Examples
     --------
+    >>> from fastbp.compat.dnn_app_utils import initialize_parameters_deep
     >>> AL, caches = L_model_forward(np.ones((4, 5)), initialize_parameters_deep([4, 3, 1]))
     >>> grads = L_model_backward(AL, np.ones((1, 5)), caches)
     >>> sorted(grads), grads["dA0"].shape

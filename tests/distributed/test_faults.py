@@ -4,6 +4,7 @@ import copy
 import os
 import signal
 import threading
+from functools import partial
 
 import numpy as np
 import pytest
@@ -301,9 +302,12 @@ def test_ctrl_c_is_answered_by_all_ranks_after_the_same_step(implementation):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGINT") or os.name == "nt", reason="signals of POSIX")
-def test_ctrl_c_sets_a_flag_and_comes_at_once_the_second_time(monkeypatch):
+def test_ctrl_c_sets_a_flag_and_comes_at_once_the_second_time(monkeypatch, request):
     assert threading.current_thread() is threading.main_thread()
-    before = signal.getsignal(signal.SIGINT)
+    # what a shell starts in the background ignores Ctrl-C
+    request.addfinalizer(partial(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT)))
+    before = signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
     with Interrupts() as interrupts:
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)  # handed on by a launcher, too

@@ -97,7 +97,7 @@ used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 kept = net.parameters.copy(), trainer.optimizer_state, trainer.steps
 resource.setrlimit(resource.RLIMIT_AS, (used + 40_000_000, resource.RLIM_INFINITY))
 attempts = [
-    lambda: fastbp.Network([50, 100_000, 3], rng=0),
+    lambda: fastbp.Network([50, 300_000, 3], rng=0),
     lambda: trainer.fit(many, labels),
     lambda: trainer.step(many_X, labels),
     lambda: net.backprop(many_X, labels),
