@@ -75,7 +75,7 @@ def test_trainings_keep_to_their_share_of_the_cores(engine, tmp_path):
     code = SEARCH + within_engine(dict(SNIPPETS)[engine], work)
     (tmp_path / "counting.py").write_text(THREADS, encoding="utf-8")
     path = program(tmp_path, f"from counting import *\n{code}")
-    variables = {"PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": None, "NUMBA_NUM_THREADS": None}
+    variables = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": None, "NUMBA_NUM_THREADS": None}
     shown = output_of(start_python(path, cwd=tmp_path, **variables))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     most = max(1, cores // 2) if engine == "joblib's loky" else 1
