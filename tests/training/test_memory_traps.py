@@ -322,5 +322,5 @@ before = resident()
 trainer.fit(X, Y, 2, memory=bound, validation_data=(X, Y))
 print((resident() - before) / bound)
 """
-    # the libraries have threads and buffers of their own
-    assert float(run_python(code, kind, cwd=tmp_path)) < (1.5 if kind in ("zarr", "h5py", "dask") else 1.0)
+    # data are 3.8 times the bound; the rest is what allocators hold back, and the libraries' own threads and buffers
+    assert float(run_python(code, kind, cwd=tmp_path)) < (1.5 if kind in ("zarr", "h5py", "dask") else 1.25)
