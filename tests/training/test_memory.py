@@ -108,7 +108,8 @@ def test_targets_and_weights_are_those_of_arrays(implementation, kind, lazy):
     if lazy:
         targets = Sliced(targets, chunks=(33,))
         fit = {name: Sliced(value) if name == "sample_weight" else value for name, value in fit.items()}
-    found = trained(implementation, Sliced(X, chunks=(20, 3)), targets, shuffle=False, fit=fit)
+    data = Sliced(X, chunks=(19, 3))  # so minibatches cross blocks
+    found = trained(implementation, data, targets, shuffle=False, fit=fit)
     assert same(found, expected)
     assert found.history.accuracy == expected.history.accuracy
 
