@@ -83,7 +83,7 @@ class BaseTrainer(TrainerState):
             a `shape` and row slices: numpy.memmap, zarr, h5py, dask.array. They are read in blocks of whole chunks, in
             random order, as many mixed as `memory` holds, the next ones while training goes on. X is checked as it is
             read. Where `memory` holds all samples they are read once, and training is as with arrays. Validation data
-            are read in blocks, too.
+            are read in blocks, too. It is for a trainer of one process.
 
         Returns
         -------
