@@ -145,9 +145,9 @@ class BoundNetwork(Network):
 
     # ------------------------------------------------------------------ samples as rows or columns
     def canonical(  # noqa: D102
-        self, X: ArrayLike, Y: ArrayLike, sample_weight: ArrayLike | None = None, *, names: Sequence[str] = ("X", "Y")
+        self, X: ArrayLike, Y: ArrayLike, sample_weight: ArrayLike | None = None, **how: Any
     ) -> Canonical:
-        return super().canonical(*self._rows(X, Y), sample_weight, names=names)
+        return super().canonical(*self._rows(X, Y), sample_weight, **how)
 
     def _rows(self, X: Any, Y: Any) -> tuple[Any, Any]:
         return (np.transpose(X), np.transpose(Y)) if self.columns else (X, Y)

@@ -15,7 +15,10 @@ from numpy.typing import DTypeLike, NDArray
 from fastbp.checks import check_count
 from fastbp.conversion import FloatArray, as_array, finite, place, variable
 
-__all__ = ["FloatArray", "float_type", "generator", "layer_sizes", "row_numbers", "sample_weights", "samples"]
+__all__ = [
+    "FloatArray", "check_samples_shape", "float_type", "generator", "layer_sizes", "row_numbers", "sample_weights",
+    "samples",
+]
 
 
 def samples(
@@ -41,13 +44,25 @@ def samples(
     given = X
     if type(X) is not np.ndarray or X.dtype != dtype:
         X = as_array(X, argument)
-    if X.ndim != 2 or X.shape[1] != n_features:
-        hint = _shape_hint(X.shape, n_features, variable(argument))
-        raise ValueError(f"{argument} has shape {X.shape}, expected (n_samples, {n_features}){hint}")
-    if X.shape[0] == 0:
-        raise ValueError(f"{argument} has shape {X.shape}: no samples")
+    check_samples_shape(X.shape, n_features, argument)
     ready = probed and X.dtype == dtype and X.flags.c_contiguous and X.flags.aligned
     return X if ready else finite(X, dtype, argument, given)
+
+
+def check_samples_shape(shape: tuple[int, ...], n_features: int, argument: str = "X") -> None:
+    """Raise ValueError if a shape is not that of samples of so many features.
+
+    Examples
+    --------
+    >>> check_samples_shape((5, 3), 4)
+    Traceback (most recent call last):
+    ValueError: X has shape (5, 3), expected (n_samples, 4)
+    """
+    if len(shape) != 2 or shape[1] != n_features:
+        hint = _shape_hint(shape, n_features, variable(argument))
+        raise ValueError(f"{argument} has shape {shape}, expected (n_samples, {n_features}){hint}")
+    if shape[0] == 0:
+        raise ValueError(f"{argument} has shape {shape}: no samples")
 
 
 def _shape_hint(shape: tuple[int, ...], n_features: int, name: str) -> str:

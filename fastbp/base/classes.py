@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastbp import canonical
 from fastbp.base.network import BaseNetwork, Canonical, Targets
@@ -100,8 +101,19 @@ def balanced(labels: Any, network: BaseNetwork) -> FloatArray:
     >>> balanced(np.array([0, 0, 0, 2]), Network([4, 3]))
     array([0.6666667, 1.       , 2.       ], dtype=float32)
     """
-    counts = np.bincount(labels, minlength=network.n_classes)
-    share = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+    return balanced_counts(np.bincount(labels, minlength=network.n_classes), network)
+
+
+def balanced_counts(counts: NDArray[np.int64], network: BaseNetwork) -> FloatArray:
+    """Return the weights of `balanced` from the number of samples n_c of each class.
+
+    Examples
+    --------
+    >>> from fastbp.reference import Network
+    >>> balanced_counts(np.array([3, 0, 1]), Network([4, 3]))
+    array([0.6666667, 1.       , 2.       ], dtype=float32)
+    """
+    share = counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))
     return np.where(counts > 0, share, 1.0).astype(network.dtype)
 
 

@@ -53,6 +53,8 @@ class Gradients:
 class BaseNetwork(NetworkState):
     """A fully connected network; `fastbp.Network` and `fastbp.reference.Network` have the arithmetic."""
 
+    # Whether samples are the columns of what is passed.
+    columns = False
     # Whether `_forward` itself finds inputs that are not finite.
     _probes_inputs = False
 
@@ -203,7 +205,7 @@ class BaseNetwork(NetworkState):
 
     def canonical(
         self, X: ArrayLike, Y: ArrayLike, sample_weight: ArrayLike | None = None, *,
-        names: Sequence[str] = ("X", "Y", "sample_weight"),
+        names: Sequence[str] = ("X", "Y", "sample_weight"), probed: bool = False,
     ) -> Canonical:
         """Return X, Y and weights in the form that the arithmetic takes.
 
@@ -219,6 +221,8 @@ class BaseNetwork(NetworkState):
             Weights v_s >= 0. The default is 1.
         names : sequence of str
             Names of X, Y and the weights in messages.
+        probed : bool
+            Whether the numbers of X are known to be finite, so that an X that needs no conversion is not read.
 
         Returns
         -------
@@ -244,14 +248,18 @@ class BaseNetwork(NetworkState):
         >>> X.dtype, Y.dtype, weight
         (dtype('float32'), dtype('int64'), None)
         """
-        X = canonical.samples(X, self.sizes[0], self.dtype, names[0])
-        shape, loss = (X.shape[0], self.sizes[-1]), self.loss_function
-        Y = targets(Y, shape, self.n_classes, self.dtype, names[1], loss=loss, shares=self.takes_shares)
+        X = canonical.samples(X, self.sizes[0], self.dtype, names[0], probed=probed)
+        Y = self._canonical_targets(Y, X.shape[0], names[1])
         if sample_weight is not None:
             sample_weight = canonical.sample_weights(sample_weight, X.shape[0], self.dtype, names[2])
+        return X, Y, sample_weight
+
+    def _canonical_targets(self, Y: ArrayLike, n_samples: int, name: str) -> Targets:
+        shape, loss = (n_samples, self.sizes[-1]), self.loss_function
+        Y = targets(Y, shape, self.n_classes, self.dtype, name, loss=loss, shares=self.takes_shares)
         if Y.ndim == 2 and self._may_be_multilabel and not self._multilabel:
             self._multilabel = not name_one_class(Y, nonnegative=loss.targets.low >= 0.0)
-        return X, Y, sample_weight
+        return Y
 
     def decide(self, a: FloatArray) -> NDArray[np.int64]:
         """Return the label that each row of outputs means, or the labels.

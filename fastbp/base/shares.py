@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from fastbp.base.network import BaseNetwork, Canonical
 from fastbp.base.session import ChunkResult, Session, SplitSession, summed_length
-from fastbp.base.sources import Batches, in_order
+from fastbp.base.sources import Batches, Chunks, in_order
 from fastbp.canonical import FloatArray
 from fastbp.distributed.alone import Alone
 from fastbp.distributed.ranks import Ranks, checksum
@@ -110,7 +109,7 @@ class OwnBatches:
         self._network, self._batches, self._ranks = network, batches, ranks
         batches.may_be_empty = True
 
-    def chunks(self, session: Any) -> Iterator[ChunkResult]:
+    def chunks(self, session: Any) -> Chunks:
         """Train for an epoch.
 
         Raises

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from functools import lru_cache, partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from fastbp.base.network import BaseNetwork, Canonical
 from fastbp.base.session import ChunkResult, Session, within
 
 # ------------------------------------------------------------------ an epoch, chunk by chunk
+Chunks = Generator[ChunkResult, None, None]  # closed where an epoch ends before it is through
 _KEPT_ROWS = 8192
 _arange = lru_cache(maxsize=8)(np.arange)
 
@@ -37,7 +38,7 @@ class Source(ABC):
     n_samples: int
 
     @abstractmethod
-    def chunks(self, session: Session, batch_size: int) -> Iterator[ChunkResult]:
+    def chunks(self, session: Session, batch_size: int) -> Chunks:
         """Train a session for an epoch.
 
         Parameters
@@ -62,7 +63,7 @@ def array_chunks(
     *,
     last: bool = True,
     penalty_scale: float | None = None,
-) -> Iterator[ChunkResult]:
+) -> Chunks:
     """Train on all rows of `data` in an order; between two chunks Ctrl-C is answered. The rest is as in `Session`."""
     done = 0
     while done < len(order):
@@ -71,7 +72,7 @@ def array_chunks(
         yield result
 
 
-def batch_chunks(session: Session, batches: Batches) -> Iterator[ChunkResult]:
+def batch_chunks(session: Session, batches: Batches) -> Chunks:
     """Train on minibatches as they come.
 
     The session is left while code of the user's makes the next one: parameters are current then, may be changed, and
@@ -118,8 +119,39 @@ def check_repeatable(batches: Any, epochs: int, argument: str) -> None:
     if isinstance(batches, Iterator) and epochs > 1:
         raise ValueError(
             f"{argument} is of type {type(batches).__name__}, which can be gone through once, and epochs is {epochs}; "
-            "pass a list, or an object whose __iter__ begins anew"
+            "pass a list, an object whose __iter__ begins anew, or a function that returns a new iterator"
         )
+
+
+class _Called:
+    """Batches of a function, which is called each time they are gone through."""
+
+    def __init__(self, function: Callable[[], Any], argument: str) -> None:
+        self._function, self._argument = function, argument
+
+    def __iter__(self) -> Iterator[Any]:
+        batches = self._function()
+        if not _may_give_batches(batches):
+            raise TypeError(
+                f"{self._argument}() returned {type(batches).__name__}, expected an iterator over batches (X, Y)"
+            )
+        return iter(batches)
+
+
+def called(batches: Any, argument: str) -> Any:
+    """Return batches; those that a function returns as an iterable that calls it anew.
+
+    Examples
+    --------
+    >>> batches = called(lambda: iter([1, 2]), "X")
+    >>> list(batches), list(batches)
+    ([1, 2], [1, 2])
+    """
+    return _Called(batches, argument) if callable(batches) and not isinstance(batches, Iterable) else batches
+
+
+def _may_give_batches(batches: Any) -> bool:
+    return isinstance(batches, Iterable) and not isinstance(batches, (np.ndarray, str, bytes, Mapping))
 
 
 class Batches:
@@ -129,7 +161,7 @@ class Batches:
     ----------
     network : BaseNetwork
         Whose form it is.
-    batches : iterable of (X, Y) or (X, Y, sample_weight)
+    batches : iterable of (X, Y) or (X, Y, sample_weight), or function that returns one
         Gone through once for each epoch. A generator, or another iterator, can be gone through only once.
     epochs : int
         How often that will be.
@@ -151,13 +183,14 @@ class Batches:
     """
 
     def __init__(self, network: BaseNetwork, batches: Any, epochs: int, by_class: ClassWeights = None) -> None:
-        if isinstance(batches, (np.ndarray, str, bytes, Mapping)) or not isinstance(batches, Iterable):
+        batches = called(batches, "X")
+        if not _may_give_batches(batches):
             kind = type(batches).__name__
             raise TypeError(f"X is of type {kind} and Y is missing; X alone must be an iterable of (X, Y)")
         check_repeatable(batches, epochs, "X")
         if isinstance(by_class, str):
             raise ValueError("class_weight='balanced' needs all labels at once; pass a number for each label")
-        self._network, self._batches, self._by_class = network, batches, by_class
+        self.network, self._batches, self._by_class = network, batches, by_class
         #: Whether no code of the user's runs between two batches.
         self.at_hand = isinstance(batches, (list, tuple))
         self.last: Canonical | None = None  # the batch given last
@@ -169,11 +202,11 @@ class Batches:
         for number, batch in enumerate(self._batches, start=1):
             X, Y, weight = parts_of(batch, f"batch {number}")
             if self.may_be_empty and np.shape(X)[:1] == (0,):
-                network = self._network
+                network = self.network
                 yield np.empty((0, network.sizes[0]), network.dtype), np.empty(0, np.int64), None
                 continue
             names = [f"{name} of batch {number}" for name in ("X", "Y", "sample_weight")]
-            self.last = self._network.canonical(X, Y, weight, names=names)
-            yield weigh_classes(self._network, self.last, self._by_class)
+            self.last = self.network.canonical(X, Y, weight, names=names)
+            yield weigh_classes(self.network, self.last, self._by_class)
         if number == 0:
             raise ValueError("X gave no batches; an iterable must begin anew each time it is gone through")

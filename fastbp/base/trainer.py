@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from time import perf_counter
 from typing import Any
 
@@ -12,25 +13,22 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastbp import canonical
 from fastbp.base import alike
-from fastbp.base.classes import ClassWeights, class_weights, weigh_classes
+from fastbp.base.classes import class_weights
 from fastbp.base.dead import warn_of_dead_layers
+from fastbp.base.feeds import Feed, feed_of
 from fastbp.base.network import Canonical
 from fastbp.base.progress import Progress
-from fastbp.base.session import ChunkResult, Session, within
-from fastbp.base.shares import OwnBatches
-from fastbp.base.sources import Batches, Source, array_chunks, batch_chunks, in_order
+from fastbp.base.session import Session, within
+from fastbp.base.sources import Chunks, array_chunks, in_order
 from fastbp.base.trainer_state import TrainerState
 from fastbp.base.validation import Validation
 from fastbp.checks import check_count
 from fastbp.conversion import is_finite
-from fastbp.distributed.ranks import Ranks, checksum
+from fastbp.distributed.ranks import checksum
 from fastbp.events import checked, ends_training, load_states, methods
 from fastbp.exceptions import DivergenceError
 from fastbp.history import History
 from fastbp.schedules import epoch_schedules
-
-# What trains a session for an epoch, of how many samples, where that is known, and some of the samples.
-_Fed = tuple[Callable[[Session], Iterator[ChunkResult]], int | None, Callable[[], Canonical | None]]
 
 
 class BaseTrainer(TrainerState):
@@ -47,6 +45,7 @@ class BaseTrainer(TrainerState):
         sample_weight: ArrayLike | None = None,
         class_weight: Mapping[int, float] | Sequence[float] | str | None = None,
         metrics: Iterable[Any] = (),
+        memory: float | None = None,
     ) -> History:
         """Train for a number of epochs.
 
@@ -55,14 +54,15 @@ class BaseTrainer(TrainerState):
         X : array_like (n_samples, n_0), or iterable of (X, Y) or (X, Y, sample_weight)
             Inputs, one sample per row, or minibatches. A numpy.memmap in the network's dtype is not copied. The
             minibatches of an iterable are taken as they come, without `batch_size` and `shuffle`, and one at a time is
-            held in memory. A generator suffices for one epoch.
+            held in memory. A generator suffices for one epoch; a function that returns one is called for each epoch.
         Y : array_like (n_samples, n_L) or ints (n_samples,), optional
             Targets, or labels 0..n_L-1 if the loss takes labels. It is absent if `X` is an iterable of minibatches.
         epochs : int
             Number of times to go through all samples.
         validation_data : (X, Y) or (X, Y, sample_weight), or iterable of them, optional
-            Samples to measure after each epoch, or batches of them. A generator suffices for one epoch. Where there are
-            `metrics`, the outputs and targets of all batches are held in memory.
+            Samples to measure after each epoch, or batches of them. A generator suffices for one epoch; a function that
+            returns one is called for each. Where there are `metrics`, the outputs and targets of all batches are held
+            in memory.
         callbacks : iterable of objects
             Objects with any of the methods of `fastbp.callbacks.Callback`. The network's parameters are current in all
             of them. They may be changed when training begins and when it ends.
@@ -78,6 +78,12 @@ class BaseTrainer(TrainerState):
             Measures of the validation data beside the loss: "accuracy", "top_5" (or another number), "r2", "mae", or
             functions (y_true, a) -> float of the targets as given and the outputs a^L (n_samples, n_L). They take no
             weights. The history has them as "val_" and the name.
+        memory : float, optional
+            Bytes that samples may take, for data beyond memory. `X`, `Y` and `sample_weight` may then be anything with
+            a `shape` and row slices: numpy.memmap, zarr, h5py, dask.array. They are read in blocks of whole chunks, in
+            random order, as many mixed as `memory` holds, the next ones while training goes on. X is checked as it is
+            read. Where `memory` holds all samples they are read once, and training is as with arrays. Validation data
+            are read in blocks, too. It is for a trainer of one process.
 
         Returns
         -------
@@ -123,17 +129,16 @@ class BaseTrainer(TrainerState):
             with ranks.together():
                 epochs = check_count("epochs", epochs)
                 by_class = class_weights(class_weight, self.network)
-                source = self._source(X, Y, epochs, sample_weight, by_class)
-                validation = self._validation(validation_data, metrics, epochs)
+                feed = feed_of(self, self._ranks, (X, Y, sample_weight), epochs, by_class, memory)
+                validation = self._validation(validation_data, metrics, epochs, memory)
                 callbacks = checked(callbacks)
-            self._meet(source[2](), {"epochs": epochs, "whether X is an iterable": Y is None})
-            return self._fit(source, epochs, validation, callbacks, progress if ranks.is_first else False)
+            self._meet(feed.samples(), {"epochs": epochs, "whether X is an iterable": Y is None})
+            return self._fit(feed, epochs, validation, callbacks, progress if ranks.is_first else False)
 
     def _fit(
-        self, source: _Fed, epochs: int, validation: Validation | None, callbacks: list[Any], progress: bool | None
+        self, feed: Feed, epochs: int, validation: Validation | None, callbacks: list[Any], progress: bool | None
     ) -> History:
         """`fit` with all arguments checked."""
-        chunks, n_samples, samples = source
         begin, end_of_epoch, on_checkpoint, on_divergence, end = methods(
             [callback for callback in callbacks if self._ranks.is_first or not getattr(callback, "writes", False)]
         )
@@ -144,12 +149,12 @@ class BaseTrainer(TrainerState):
             on_train_begin(self)
         vars(self).update(_callbacks=callbacks)
         try:
-            with Progress(progress, None if n_samples is None else epochs * n_samples) as bar:
+            with Progress(progress, None if feed.n_samples is None else epochs * feed.n_samples) as bar:
                 for epoch in range(1, epochs + 1):
-                    if self._epoch(chunks, epoch, epochs, validation, (end_of_epoch, on_checkpoint), bar):
+                    if self._epoch(feed.chunks, epoch, epochs, validation, (end_of_epoch, on_checkpoint), bar):
                         break
                     if self.epochs == 1 and self._ranks.is_first:
-                        data = samples()
+                        data = feed.samples()
                         warn_of_dead_layers(self.network, None if data is None else data[0], stacklevel=3)
         except DivergenceError as error:
             quiet = [ends_training(callback(self, error)) for callback in on_divergence]
@@ -272,34 +277,9 @@ class BaseTrainer(TrainerState):
         if self._ranks.size > 1:
             alike.meet(self, alike.data_facts(data) | (facts or {}))
 
-    def _source(
-        self, X: Any, Y: ArrayLike | None, epochs: int, sample_weight: ArrayLike | None, by_class: ClassWeights
-    ) -> _Fed:
-        """Return what trains a session for an epoch, of how many samples, where that is known, and some of them."""
-        if isinstance(X, Source):
-            return lambda session: X.chunks(session, self.batch_size), X.n_samples, lambda: None
-        if Y is None:
-            if sample_weight is not None:
-                raise ValueError("sample_weight is for arrays; batches bring their own: (X, Y, sample_weight)")
-            batches = Batches(self.network, X, epochs, by_class)
-            if isinstance(self._ranks, Ranks):
-                own = OwnBatches(self.network, batches, self._ranks)
-                return own.chunks, None, lambda: batches.last
-            return lambda session: batch_chunks(session, batches), None, lambda: batches.last
-        X, Y, weight = weigh_classes(self.network, self.network.canonical(X, Y, sample_weight), by_class)
-        # views: what a callback does to the shape of the user's own arrays is nothing to the kernels
-        data = X.view(), Y.view(), None if weight is None else weight.view()
-        n = X.shape[0]
-
-        def chunks(session: Session) -> Iterator[ChunkResult]:
-            order = self.rng.permutation(n) if self.shuffle else in_order(n)
-            return array_chunks(session, data, order, self.batch_size)
-
-        return chunks, n, lambda: data
-
     def _epoch(
         self,
-        chunks: Callable[[Session], Iterator[ChunkResult]],
+        chunks: Callable[[Session], Chunks],
         epoch: int,
         epochs: int,
         validation: Validation | None,
@@ -308,7 +288,12 @@ class BaseTrainer(TrainerState):
     ) -> bool:
         """Train for an epoch, measure, tell the callbacks; whether one of them ends training."""
         start, title = perf_counter(), f"epoch {epoch}/{epochs}"
-        logs = within(self._opened(), lambda session: self._train(chunks(session), title, bar))
+
+        def train(session: Session) -> dict[str, float]:
+            with closing(chunks(session)) as of_epoch:
+                return self._train(of_epoch, title, bar)
+
+        logs = within(self._opened(), train)
         # the loss of a minibatch comes before its update: the last one's shows in the parameters alone
         if not is_finite(self.network._read()):
             raise self._diverged("a parameter is not finite after", title)
@@ -324,7 +309,7 @@ class BaseTrainer(TrainerState):
             on_checkpoint(self, epoch, logs)
         return self._ranks.any(any(stops))
 
-    def _train(self, chunks: Iterator[ChunkResult], title: str, bar: Progress) -> dict[str, float]:
+    def _train(self, chunks: Chunks, title: str, bar: Progress) -> dict[str, float]:
         """Go through the chunks of an epoch; what they measured."""
         loss_sum, penalty_sum, correct, done = 0.0, 0.0, 0, 0
         for chunk in chunks:
@@ -339,10 +324,12 @@ class BaseTrainer(TrainerState):
         logs = self._logs(loss_sum / done, correct, done)
         return logs | {"penalty": penalty_sum / done} if penalty_sum else logs
 
-    def _validation(self, validation_data: Any, metrics: Iterable[Any], epochs: int) -> Validation | None:
+    def _validation(
+        self, validation_data: Any, metrics: Iterable[Any], epochs: int, memory: float | None
+    ) -> Validation | None:
         """What measures the validation data."""
         if validation_data is not None:
-            return Validation(self.network, validation_data, metrics, epochs, self._ranks)
+            return Validation(self.network, validation_data, metrics, epochs, self._ranks, memory)
         if list(metrics):
             raise ValueError("metrics are measured on validation_data, which is missing")
         return None

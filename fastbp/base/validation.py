@@ -9,7 +9,8 @@ import numpy as np
 
 from fastbp.base.network import BaseNetwork, Canonical
 from fastbp.base.shares import share_of
-from fastbp.base.sources import check_repeatable, parts_of
+from fastbp.base.sources import called, check_repeatable, parts_of
+from fastbp.base.table import Table, check_memory
 from fastbp.canonical import FloatArray
 from fastbp.distributed.alone import ALONE, Alone
 from fastbp.distributed.ranks import Ranks
@@ -33,6 +34,8 @@ class Validation:
         How often it will be measured.
     ranks : Alone or Ranks
         Processes that measure together: each its share of arrays, or the batches that it brings.
+    memory : float, optional
+        Bytes that samples of arrays may take: they are then read in blocks each time.
 
     Raises
     ------
@@ -48,14 +51,24 @@ class Validation:
     """
 
     def __init__(
-        self, network: BaseNetwork, data: Any, metrics: Any, epochs: int, ranks: Alone | Ranks = ALONE
+        self,
+        network: BaseNetwork,
+        data: Any,
+        metrics: Any,
+        epochs: int,
+        ranks: Alone | Ranks = ALONE,
+        memory: float | None = None,
     ) -> None:
+        data = called(data, "validation_data")
         self._network, self._data, self._ranks = network, data, ranks
         self._whole: tuple[Canonical, Any] | None = None
-        if not _are_batches(data):
-            self._whole = _taken(network, data, _NAMES)
-        elif isinstance(data, Iterator):
+        self._table: Table | None = None
+        if _are_batches(data):
             check_repeatable(data, epochs, "validation_data")
+        elif memory is None:
+            self._whole = _taken(network, data, _NAMES)
+        else:
+            self._table = Table(network, data, None, check_memory(memory), _NAMES)
         counted = network.count_correct if network.classifies else None
         self._metrics = named_metrics(metrics, network.sizes[-1], counted)
         if self._whole is not None:
@@ -68,6 +81,9 @@ class Validation:
             own = share_of(data, self._ranks)
             if own is not None:
                 yield own, y_true[slice(*self._ranks.share(len(y_true)))]
+            return
+        if self._table is not None:
+            yield from self._table.blocks()
             return
         number = 0
         for number, batch in enumerate(self._data, start=1):

@@ -6,7 +6,6 @@ segmentation fault.
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any, Self
@@ -14,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from fastbp.base.mapped import mapping_of
 from fastbp.base.network import BaseNetwork, Canonical
 from fastbp.base.session import ChunkResult
 from fastbp.canonical import FloatArray
@@ -285,7 +285,7 @@ class Session:
 
     def laid_out(self, X: FloatArray, batch_size: int) -> FloatArray:
         """X as the kernels read it: a copy with padded rows, unless it is good, as such a copy is, or a mapped file."""
-        if X.strides[0] % _BAD_STRIDE or not self._plan.reads_columns(batch_size) or _is_mapped(X):
+        if X.strides[0] % _BAD_STRIDE or not self._plan.reads_columns(batch_size) or mapping_of(X) is not None:
             return X
         copy = np.empty((X.shape[0], padded_ld(X.shape[1], X.dtype)), X.dtype)[:, : X.shape[1]]
         copy[...] = X
@@ -353,10 +353,3 @@ def timed(tuner: ThreadTuner, wanted: int, n_steps: int, call: Callable[..., Non
 
     threads = on_numba_threads(wanted, counted) if wanted > 1 or tuner.starts_parallel else counted(0)
     tuner.record(threads, n_steps, perf_counter() - start)
-
-
-def _is_mapped(X: Any) -> bool:
-    """Whether the numbers of X lie in a file."""
-    while X is not None and not isinstance(X, mmap.mmap):
-        X = getattr(X, "base", None)
-    return X is not None

