@@ -97,9 +97,10 @@ def arm64(session):
 
 @nox.session(default=False)
 def counts(session):
-    """What the suite has a sample of: guard pages for every shape, optimizer and rule, 1,000,000 mutated files."""
+    """What the suite has a sample of: guard pages, mutated files, Ctrl-C while blocks are read: all of them."""
     session.install("-e", ".[test]")
-    session.run("pytest", "tests/runtime/test_guard_pages.py", env={"FASTBP_TEST_WHOLE": "1"})
+    whole = ("tests/runtime/test_guard_pages.py", "tests/training/test_interrupts.py")
+    session.run("pytest", *whole, env={"FASTBP_TEST_WHOLE": "1"})
     session.run("python", "tests/io/mutations.py", "--count", "1000000")
     session.run("python", "tests/io/mutations.py", "--count", "100000", "--guided")
 
