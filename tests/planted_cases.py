@@ -124,7 +124,7 @@ ROWS = [
     (57, "another kernel for rows that are read only", "compiled/session.py",
      "            self._steady = np.full((n_steps, len(numbers)), numbers, self._network.dtype)\n",
      ("            self._steady = np.full((n_steps, len(numbers)), numbers, self._network.dtype)\n"
-     "            self._steady.flags.writeable = False\n")),
+     "            self._steady.flags.writeable = n_steps % 2 == 0\n")),
     (58, "no place but the home", "kernels/runtime/cache.py",
      "    yield Path(tempfile.gettempdir()) / f\"fastbp-{os.getuid() if hasattr(os, 'getuid') else 'user'}\"",
      "    return",

@@ -224,8 +224,7 @@ class Panels:
             self.write()
 
     def forget(self) -> None:
-        """Have all parameters differ from those packed."""
-        self.catch_up()
+        """Have all parameters differ from those packed, which are not ahead of them."""
         self.look = None
         np.invert(self.arrays.flat.view(np.int32), out=self._seen.view(np.int32))
 
