@@ -96,11 +96,14 @@ OPTIMIZERS = [
 TRAINING = [
     *_group(
         "base/trainer.py", _TRAINER + " -k 'reference'",
-        ("never shuffles", "self.rng.permutation(n) if self.shuffle else in_order(n)", "in_order(n)"),
-        ("the user's own arrays", "data = X.view(), Y.view(), None", "data = X, Y, None",
-         "tests/training/test_current.py"),
         ("last update not looked at", "if not is_finite(self.network._read()):", "if False:",
          "tests/training/test_extremes.py -k 'reference'"),
+    ),
+    *_group(
+        "base/feeds.py", "tests/training/test_trainer.py -k reference",
+        ("never shuffles", "trainer.rng.permutation(n) if trainer.shuffle else in_order(n)", "in_order(n)"),
+        ("the user's own arrays", "data = X.view(), Y.view(), None", "data = X, Y, None",
+         "tests/training/test_current.py"),
     ),
     *_group(
         "base/trainer_state.py", "tests/training/test_current.py",
