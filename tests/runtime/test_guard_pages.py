@@ -12,7 +12,7 @@ pytestmark = [
 
 
 @pytest.mark.parametrize("side", ["before", "after"])
-@pytest.mark.parametrize("width", [16, 32])
+@pytest.mark.parametrize("width", [16, 32, 64] if WHOLE else [16, 32])
 def test_no_kernel_reads_or_writes_outside_of_an_array(width, side):
     command = ["-W", "ignore", TESTS / "guard_pages.py", side, *["all"] * WHOLE]
     trained, arrays, damaged = map(int, output_of(start_python(*command, FASTBP_VECTOR_BYTES=width), 1200).split())
