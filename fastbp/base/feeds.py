@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fastbp.base.blocks import Blocks
 from fastbp.base.classes import ClassWeights, weigh_classes
 from fastbp.base.network import Canonical
 from fastbp.base.session import Session
@@ -14,6 +13,9 @@ from fastbp.base.sources import Batches, Chunks, Source, array_chunks, batch_chu
 from fastbp.base.trainer_state import TrainerState
 from fastbp.distributed.alone import Alone
 from fastbp.distributed.ranks import Ranks
+
+if TYPE_CHECKING:
+    from fastbp.base.blocks import Blocks
 
 
 class Feed(NamedTuple):
@@ -70,6 +72,8 @@ def feed_of(
         return _of_batches(Batches(trainer.network, X, epochs, by_class), ranks)
     if memory is None:
         return _of_arrays(trainer, weigh_classes(trainer.network, trainer.network.canonical(*given), by_class))
+    from fastbp.base.blocks import Blocks  # few need it
+
     blocks = Blocks(trainer.network, given, by_class, memory, trainer.batch_size)
     return _of_arrays(trainer, blocks.whole()) if blocks.fits else _of_blocks(trainer, blocks)
 
