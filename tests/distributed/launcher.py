@@ -45,6 +45,10 @@ def mpiexec():
 needs_mpi = pytest.mark.skipif(mpiexec() is None, reason="needs mpi4py and mpiexec: pip install -e '.[test-mpi]'")
 
 
+def _heed_ctrl_c():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Job:
     """A script that runs on some ranks; its output goes to files, which can be read while it runs."""
 
@@ -60,8 +64,9 @@ class Job:
             "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
         }
         with self._out.open("w") as out, self._err.open("w") as err:
+            # a shell's background jobs begin with Ctrl-C ignored
             self.process = subprocess.Popen(command, env=environment, stdout=out, stderr=err, stdin=subprocess.DEVNULL,
-                                            start_new_session=True)
+                                            start_new_session=True, preexec_fn=_heed_ctrl_c)  # noqa: PLW1509
 
     def __enter__(self):
         return self

@@ -212,6 +212,7 @@ data = Slow(np.random.default_rng(0).normal(size=(20_000, 8)))
 trainer = fastbp.Trainer(fastbp.Network([8, 16, 2], rng=0), batch_size=4)
 trainer.fit(data.array[:100], np.zeros(100, int))
 before = trainer.steps
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
 threading.Timer(1.0, os.kill, [os.getpid(), signal.SIGINT]).start()
 try:
     trainer.fit(data, np.zeros(20_000, int), 10_000, memory=600_000)
