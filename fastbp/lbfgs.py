@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastbp.base import alike
 from fastbp.base.network import BaseNetwork, layer_views
 from fastbp.base.shares import SharedGradient
 from fastbp.canonical import FloatArray
@@ -230,6 +229,8 @@ class Objective:
         ValueError
             If something differs between ranks.
         """
+        from fastbp.base import alike  # few need it
+
         network = self.network
         ranks.meet({**alike.network_facts(network), **alike.data_facts(self._data), "l2": self._l2, **facts})
         network.parameters[:] = ranks.from_first(np.array(network.parameters))

@@ -8,7 +8,7 @@ from fastbp import canonical
 from fastbp.base.network import BaseNetwork, Targets
 from fastbp.base.session import Session as AnySession
 from fastbp.base.session import within
-from fastbp.base.sources import in_order
+from fastbp.base.sources import run_whole
 from fastbp.canonical import FloatArray
 from fastbp.compiled.inference import Bound
 from fastbp.compiled.session import Session
@@ -98,10 +98,9 @@ class Network(BaseNetwork):
         if self._session is None:
             steps = np.zeros(1, np.int64)
             self._session = Session(self, self._compiled(), None, Regularization(), (), steps, self._limit)
-        rows = in_order(X.shape[0])
 
         def gradient(session: Session) -> tuple[float, FloatArray]:
-            result = session.run((X, Y, weight), rows, len(rows))
+            result = run_whole((X, Y, weight), session)
             return result.loss_sum / result.n_samples, session.gradient()
 
         return within(self._session, gradient)

@@ -10,7 +10,6 @@ from fastbp.base.shares import shared
 from fastbp.base.trainer import BaseTrainer
 from fastbp.canonical import FloatArray
 from fastbp.compiled.session import Session
-from fastbp.compiled.split import SplitSession
 from fastbp.kernels.runtime import host
 from fastbp.network import Network
 
@@ -87,6 +86,8 @@ class Trainer(BaseTrainer):
         of = network, network._compiled(), self.optimizer, network._rules(self.regularization), states, self._steps
         if ranks.size == 1:
             return network._attach(Session(*of, self.threads))
+        from fastbp.compiled.split import SplitSession  # few need it
+
         threads = ranks.cores if self.threads is None else self.threads
         return network._attach(shared(SplitSession(*of, threads, ranks.size), ranks))
 

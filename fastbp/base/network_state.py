@@ -97,8 +97,7 @@ class NetworkState(ABC):
     def _look(self, found: _T) -> _T:
         """Return what a user gets of the parameters, current; from now on it may be written to."""
         self._arrays.look = object()  # `found` is held already: see `Panels.changed`
-        self._arrays.is_read = True
-        self._catch_up()
+        self._read()
         return found
 
     @property

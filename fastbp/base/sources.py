@@ -80,17 +80,17 @@ def batch_chunks(session: Session, batches: Batches) -> Chunks:
     """
     if batches.at_hand:
         for data in batches:
-            n = data[0].shape[0]
-            yield session.run(data, in_order(n), n, last=False)
+            yield run_whole(data, session, last=False)
         return
     session.leave()
     for data in batches:
-        yield within(session, partial(_run_batch, data))
+        yield within(session, partial(run_whole, data))
 
 
-def _run_batch(data: Canonical, session: Session) -> ChunkResult:
+def run_whole(data: Canonical, session: Session, *, last: bool = True) -> ChunkResult:
+    """Train on all rows of `data` as one minibatch."""
     n = data[0].shape[0]
-    return session.run(data, in_order(n), n)
+    return session.run(data, in_order(n), n, last=last)
 
 
 # ------------------------------------------------------------------ minibatches of an iterable

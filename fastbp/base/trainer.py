@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -12,14 +13,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastbp import canonical
-from fastbp.base import alike
 from fastbp.base.classes import class_weights
 from fastbp.base.dead import warn_of_dead_layers
 from fastbp.base.feeds import Feed, feed_of
 from fastbp.base.network import Canonical
 from fastbp.base.progress import Progress
 from fastbp.base.session import Session, within
-from fastbp.base.sources import Chunks, array_chunks, in_order
+from fastbp.base.sources import Chunks, array_chunks, run_whole
 from fastbp.base.trainer_state import TrainerState
 from fastbp.base.validation import Validation
 from fastbp.checks import check_count
@@ -211,11 +211,10 @@ class BaseTrainer(TrainerState):
 
     def _step(self, data: Canonical) -> float:
         """`step` with all arguments checked."""
-        n = data[0].shape[0]
-        loss_sum = within(self._opened(), lambda session: session.run(data, in_order(n), n).loss_sum)
+        loss_sum = within(self._opened(), partial(run_whole, data)).loss_sum
         if not math.isfinite(loss_sum):
             raise self._diverged(f"the loss is {loss_sum} in", f"step {self.steps + 1}")
-        return float(loss_sum / n)
+        return float(loss_sum / data[0].shape[0])
 
     def train_rows(
         self, X: ArrayLike, Y: ArrayLike, rows: ArrayLike, sample_weight: ArrayLike | None = None
@@ -275,6 +274,8 @@ class BaseTrainer(TrainerState):
     def _meet(self, data: Canonical | None, facts: dict[str, Any] | None = None) -> None:
         """Where there are other ranks, see that they train the same, and give them what rank 0 has."""
         if self._ranks.size > 1:
+            from fastbp.base import alike  # few need it
+
             alike.meet(self, alike.data_facts(data) | (facts or {}))
 
     def _epoch(

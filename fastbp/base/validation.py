@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from fastbp.base.network import BaseNetwork, Canonical
 from fastbp.base.shares import share_of
 from fastbp.base.sources import called, check_repeatable, parts_of
-from fastbp.base.table import Table, check_memory
 from fastbp.canonical import FloatArray
 from fastbp.distributed.alone import ALONE, Alone
 from fastbp.distributed.ranks import Ranks
 from fastbp.metrics import named_metrics
+
+if TYPE_CHECKING:
+    from fastbp.base.table import Table
 
 _NAMES = ("validation_data[0]", "validation_data[1]", "validation_data[2]")
 
@@ -68,6 +70,8 @@ class Validation:
         elif memory is None:
             self._whole = _taken(network, data, _NAMES)
         else:
+            from fastbp.base.table import Table, check_memory  # few need them
+
             self._table = Table(network, data, None, check_memory(memory), _NAMES)
         counted = network.count_correct if network.classifies else None
         self._metrics = named_metrics(metrics, network.sizes[-1], counted)

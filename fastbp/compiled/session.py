@@ -201,7 +201,7 @@ class Session:
         place = self._workspace.address, self._layers_at, len(self._layers)
         self._is_current = False
         finished = EPOCHS(losses, self._result, *place, rows, batch_size, hyper, self._enters)
-        self._enters, self._bound.panels.look = False, self._look
+        self._entered()
         done = 0 if finished == count else int(self._result[2]) - 1
         return losses[:finished], done // batch_size * batch_size
 
@@ -252,6 +252,10 @@ class Session:
     ) -> None:
         place = self._workspace.address, self._layers_at, len(self._layers)
         TRAIN[self._norm_rules, parallel](*place, rows, batch_size, hyper, threads, self._enters, leaves)
+        self._entered()
+
+    def _entered(self) -> None:
+        """After a call: what users may have written is in the panels."""
         self._enters, self._bound.panels.look = False, self._look
 
     def _reserve(self, batch_size: int) -> ThreadTuner:

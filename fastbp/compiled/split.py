@@ -88,19 +88,17 @@ class SplitSession(Session):
         if penalty_scale != self._penalty_scale:
             self._penalize(penalty_scale)
         hyper, factor, place = self._hyper(1), 1.0 / n_samples, (self._workspace.address, *self._plan.place)
-        panels = self._bound.panels
-        panels.catch_up()
-        self._is_current = False
+        leaves = self._leaves(last, alone=False)
 
         def update(threads: int, *, parallel: bool) -> None:
-            UPDATE[parallel](*place, hyper, factor, threads, self._enters, last)
-            self._enters, panels.look = False, self._look
+            UPDATE[parallel](*place, hyper, factor, threads, self._enters, leaves)
+            self._entered()
 
         if self._tuner.tunes:
             timed(self._tuner, self._tuner.next(1)[0], 1, update)
         else:
             update(1, parallel=False)
-        self._left(last, last)
+        self._left(last, leaves)
         return float(self._result[3])
 
 

@@ -6,49 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from fastbp.compat.aflak.losses import mse, mse_prime
+
 __all__ = ["binary_cross_entropy", "binary_cross_entropy_prime", "mse", "mse_prime"]
-
-
-def mse(y_true: Any, y_pred: Any) -> Any:
-    """Return the mean squared error.
-
-    Parameters
-    ----------
-    y_true, y_pred : ndarray
-        Targets and predictions, of one shape.
-
-    Returns
-    -------
-    float
-        Loss.
-
-    Examples
-    --------
-    >>> float(mse(np.array([1.0, 2.0]), np.array([2.0, 0.0])))
-    2.5
-    """
-    return np.mean(np.power(y_true - y_pred, 2))
-
-
-def mse_prime(y_true: Any, y_pred: Any) -> Any:
-    """Return the derivative of `mse` by the prediction.
-
-    Parameters
-    ----------
-    y_true, y_pred : ndarray
-        Targets and predictions, of one shape.
-
-    Returns
-    -------
-    ndarray
-        Derivative, of the same shape.
-
-    Examples
-    --------
-    >>> mse_prime(np.array([1.0, 2.0]), np.array([2.0, 0.0]))
-    array([ 1., -2.])
-    """
-    return 2 * (y_pred - y_true) / np.size(y_true)
 
 
 def binary_cross_entropy(y_true: Any, y_pred: Any) -> Any:
