@@ -78,14 +78,12 @@ def check_count(argument: str, value: Any, low: int = 1, high: int | None = None
     Traceback (most recent call last):
     ValueError: period must be an integer >= 1, got 0
     """
+    is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if is_integer and value >= low and (high is None or value <= high):
+        return int(value)
     bounds = f">= {low}" if high is None else f"in {low}..{high}"
     expected = f"{argument} must be an integer {bounds}, got {value!r}"
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{expected} ({type(value).__name__})")
-    count = int(value)
-    if count < low or (high is not None and count > high):
-        raise ValueError(expected)
-    return count
+    raise ValueError(expected) if is_integer else TypeError(f"{expected} ({type(value).__name__})")
 
 
 def check_truth(argument: str, value: Any) -> bool:

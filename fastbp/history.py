@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
@@ -77,20 +78,22 @@ class History(Mapping[str, NDArray[np.float64]]):
         return {name: values for name, values in vars(self).items() if values}
 
     def append(self, logs: Mapping[str, float]) -> None:
-        """Append the measures of one epoch. The lists that are there stay as they are, and new ones take their place.
+        """Append the measures of one epoch to the lists.
 
         Parameters
         ----------
         logs : mapping of str to float
             Value of each measure. NaN stands for one that other epochs have and this one lacks, or the reverse.
         """
-        columns = self.history
-        n_epochs = max(map(len, columns.values()), default=0)
-        longer = {}
-        for name in dict.fromkeys([*columns, *logs]):
-            values = columns.get(name, [])
-            longer[name] = [*values, *[math.nan] * (n_epochs - len(values)), logs.get(name, math.nan)]
-        vars(self).update(longer)  # at once, so that Ctrl-C leaves no column longer than the others
+        columns = vars(self)
+        for name in logs:
+            columns.setdefault(name, [])
+        measured = {name: values for name, values in columns.items() if values or name in logs}
+        n_epochs = max(map(len, measured.values()), default=0)
+        for values in measured.values():
+            values.extend([math.nan] * (n_epochs - len(values)))
+        # without Python code between two columns, so that Ctrl-C leaves none longer than the others
+        deque(map(list.append, measured.values(), [logs.get(name, math.nan) for name in measured]), maxlen=0)
 
     def __getitem__(self, name: str) -> NDArray[np.float64]:
         return np.array(self.history[name])

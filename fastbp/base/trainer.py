@@ -302,7 +302,7 @@ class BaseTrainer(TrainerState):
             logs |= validation.measure()
         logs["seconds"] = self._ranks.settled(self.network._read(), perf_counter() - start, title)
         self.history.append(logs)
-        self.epochs += 1
+        vars(self)["epochs"] += 1  # a count needs none of the checks of what users set
         for schedule in epoch_schedules(self.optimizer.learning_rate):
             schedule.on_epoch(logs.get("val_loss", logs["loss"]))
         stops = [ends_training(on_epoch_end(self, epoch, logs)) for on_epoch_end in events[0]]

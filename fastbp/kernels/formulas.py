@@ -74,28 +74,28 @@ def activation_address(
     sigma = inner(function)
     if derivative is None:
 
-        def apply(a, slope, rows, ld, n):
-            for s in range(rows):
-                for o in range(s * ld, s * ld + n, lanes_in(a)):
-                    store(a, o, fence(sigma(load(a, o))))
+        @inner
+        def put(a, slope, o, z):
+            store(a, o, fence(sigma(z)))
     else:
         sigma_prime = inner(derivative)
 
-        def apply(a, slope, rows, ld, n):
-            for s in range(rows):
-                # four vectors side by side hide each other's latency: tanh 21 → 15 cycles a vector (Zen 3)
-                lanes = lanes_in(a)
-                fours = s * ld + (n + lanes - 1) // (4 * lanes) * (4 * lanes)
-                for o in range(s * ld, fours, 4 * lanes):
-                    z = load_four(a, o)
-                    value = sigma(z)
-                    store(a, o, fence(value))
-                    store(slope, o, sigma_prime(z, value))
-                for o in range(fours, s * ld + n, lanes):
-                    z = load(a, o)
-                    value = sigma(z)
-                    store(a, o, fence(value))
-                    store(slope, o, sigma_prime(z, value))
+        @inner
+        def put(a, slope, o, z):
+            value = sigma(z)
+            store(a, o, fence(value))
+            store(slope, o, sigma_prime(z, value))
+
+    def apply(a, slope, rows, ld, n):
+        for s in range(rows):
+            # four vectors side by side hide each other's latency: tanh 21 → 15 cycles a vector, without slope 22 → 13.4
+            # (Zen 3)
+            lanes = lanes_in(a)
+            fours = s * ld + (n + lanes - 1) // (4 * lanes) * (4 * lanes)
+            for o in range(s * ld, fours, 4 * lanes):
+                put(a, slope, o, load_four(a, o))
+            for o in range(fours, s * ld + n, lanes):
+                put(a, slope, o, load(a, o))
 
     kind = "forward" if derivative is None else "training"
     signature = types.void(floats, floats, types.intp, types.intp, types.intp)

@@ -19,22 +19,34 @@ from fastbp.kernels.tiles.skinny import gemm_skinny
 
 
 @inner
-def forward_layer(ws, layer, x, index, ld_in, s0, s1):
-    """z_i = Σ_j w_ij a_j + b_i, a_i = σ(z_i) for samples [s0, s1); σ'(z_i) is left where δ_i will stand."""
-    a, delta, ld = ws.a + layer.outputs, ws.delta + layer.outputs, layer.ld
-    w, b = ws.w + layer.weights, ws.w + layer.biases
+def weighted_sums(ws, layer, x, index, ld_in, s0, s1):
+    """z_i = Σ_j w_ij a_j + b_i for samples [s0, s1), where a_i will stand."""
+    z, w, b = ws.a + layer.outputs, ws.w + layer.weights, ws.w + layer.biases
     if layer.skinny:
-        gemm_skinny(a, ld, x, ld_in, layer.n_in, w, layer.n_out, b, s0, s1)
+        gemm_skinny(z, layer.ld, x, ld_in, layer.n_in, w, layer.n_out, b, s0, s1)
     else:
-        gemm(a, ld, x, index, ld_in, layer.n_in, w, layer.n_in, layer.n_out, b, np.int64(0), s0, s1)
-    if layer.activation != 0:
-        call_activation(layer.activation, a + s0 * ld, delta + s0 * ld, s1 - s0, ld, layer.n_out)
+        gemm(z, layer.ld, x, index, ld_in, layer.n_in, w, layer.n_in, layer.n_out, b, np.int64(0), s0, s1)
 
 
 @inner
-def forward_samples(ws, layers, x, index, step, s0, s1):
-    """The layers in turn, l = 1..L, for samples [s0, s1) of the minibatch whose rows of `x` `index` names."""
-    for l in range(len(layers)):
+def activate(ws, layer, s0, s1):
+    """a_i = σ(z_i) for samples [s0, s1); σ'(z_i) is left where δ_i will stand."""
+    start = layer.outputs + s0 * layer.ld
+    if layer.activation != 0:
+        call_activation(layer.activation, ws.a + start, ws.delta + start, s1 - s0, layer.ld, layer.n_out)
+
+
+@inner
+def forward_layer(ws, layer, x, index, ld_in, s0, s1):
+    """z_i = Σ_j w_ij a_j + b_i, a_i = σ(z_i) for samples [s0, s1); σ'(z_i) is left where δ_i will stand."""
+    weighted_sums(ws, layer, x, index, ld_in, s0, s1)
+    activate(ws, layer, s0, s1)
+
+
+@inner
+def forward_samples(ws, layers, done, x, index, step, s0, s1):
+    """The layers after `done` of them, in turn, for samples [s0, s1) of the minibatch whose rows of `x` `index` names."""
+    for l in range(done, len(layers)):
         layer = layers[l]
         if l == 0:
             forward_layer(ws, layer, x, index, layer.ld_in, s0, s1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from fastbp.kernels.forward_layers import forward_samples
+from fastbp.kernels.forward_layers import activate, forward_samples, weighted_sums
 from fastbp.kernels.output import delta_output
 from fastbp.kernels.runtime.jit import entry, inner
 from fastbp.kernels.runtime.records import layers_at, workspace_at
@@ -36,6 +36,24 @@ def rows_are_finite(x, index, ldx, n, m):
 
 
 @inner
+def forward_checked(ws, layers, index, s0, s1):
+    """The layers for samples [s0, s1), whose rows of the data `index` names; whether these inputs are finite.
+
+    An input that is not makes each z_i of its sample infinite or not a number: where z_0 is neither, no input is looked
+    at (512 samples of 784-30-10: 4 % of the time, Zen 3).
+    """
+    first, t = layers[0], zero_in(ws.a)
+    weighted_sums(ws, first, ws.x, index, first.ld_in, s0, s1)
+    for s in range(s0, s1):
+        z = ws.a[first.outputs + s * first.ld]
+        t += z - z
+    finite = t == 0 or rows_are_finite(ws.x, index + s0, first.ld_in, first.n_in, s1 - s0)
+    activate(ws, first, s0, s1)
+    forward_samples(ws, layers, 1, ws.x, index, 0, s0, s1)
+    return finite
+
+
+@inner
 def output_share(ws, layers, rows, n, out, correct, size, t, threads):
     """Thread t's blocks of `size` samples through all layers: a^L into `out`, or costs; whether X is finite.
 
@@ -44,8 +62,7 @@ def output_share(ws, layers, rows, n, out, correct, size, t, threads):
     last, s0, finite = layers[len(layers) - 1], t * size, True
     for block in range(t * size, n, threads * size):
         m = min(size, n - block)
-        finite &= rows_are_finite(ws.x, rows + block, layers[0].ld_in, layers[0].n_in, m)
-        forward_samples(ws, layers, ws.x, rows + (block - s0), 0, s0, s0 + m)
+        finite &= forward_checked(ws, layers, rows + (block - s0), s0, s0 + m)
         if ws.loss != 0:
             delta_output(ws, last, rows + (block - s0), s0, s0 + m, 1.0)
             for s in range(s0, s0 + m):
