@@ -8,7 +8,7 @@ from numpy.typing import DTypeLike
 from fastbp import canonical
 from fastbp.activations import ACTIVATIONS, SOFTMAX
 from fastbp.canonical import FloatArray
-from fastbp.kernels.blocking import SMALL_BATCH
+from fastbp.kernels.blocking import DIRECT_BATCHES
 from fastbp.kernels.epoch import TRAIN
 from fastbp.kernels.inference import outputs_parallel, outputs_serial
 from fastbp.kernels.vectors.simd import lanes_of
@@ -58,7 +58,7 @@ def _train(network: Network, optimizer: str, max_norm: float | None = None) -> N
     network.backprop(X, np.zeros(len(X), np.int64))
     network.loss(X, np.zeros(len(X), np.int64))
     network.predict(X)
-    network.predict(X[:SMALL_BATCH])
+    network.predict(X[:1])
 
 
 def _formulas(dtype: np.dtype[np.floating]) -> None:
@@ -86,4 +86,4 @@ def _compile_parallel() -> None:
 
 
 def _samples(dtype: np.dtype[np.floating]) -> FloatArray:
-    return np.ones((2 * SMALL_BATCH, 1), dtype)
+    return np.ones((2 * DIRECT_BATCHES[1], 1), dtype)

@@ -6,6 +6,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
@@ -16,7 +17,7 @@ from fastbp.base.sources import in_order
 from fastbp.canonical import FloatArray
 from fastbp.compiled.formulas import loss_address
 from fastbp.compiled.workspace import Panels, Workspace, address, work, workspace_of
-from fastbp.kernels.blocking import DIRECT_BATCH, DIRECT_BYTES, SMALL_BATCH
+from fastbp.kernels.blocking import DIRECT_BATCHES, PACKED_COSTS, PACKED_SAVES
 from fastbp.kernels.inference import outputs_parallel, outputs_serial
 from fastbp.kernels.runtime.threads import available, on_numba_threads, with_release
 from fastbp.kernels.small_batch import forward_small_batch
@@ -36,6 +37,14 @@ def loss_fields(workspace: Workspace, network: BaseNetwork) -> None:
         at_zero=network.logits_form is not None or network.threshold == 0.0,
         smooth_scale=1.0,
     )
+
+
+def direct_batch(network: BaseNetwork) -> int:
+    """Samples up to which forward reads the weights as the user has them."""
+    (least, most), (call, byte) = DIRECT_BATCHES, PACKED_COSTS
+    neuron, weight = PACKED_SAVES[network.dtype.itemsize]
+    saved = neuron * sum(network.sizes[1:]) + weight * sum(n_in * n_out for n_in, n_out in pairwise(network.sizes))
+    return max(least, min(most, int((call + byte * network._arrays.flat.nbytes) / saved)))
 
 
 class Inference:
@@ -122,7 +131,7 @@ class Bound:
         self._network = network
         self.panels = Panels(network)
         self._place: tuple[int, int] | None = None  # of the layers, for a small batch
-        self._direct = DIRECT_BATCH if network._arrays.flat.nbytes > DIRECT_BYTES else SMALL_BATCH
+        self._direct = direct_batch(network)
         self.lock = threading.RLock()
         self._outputs: Inference | None = None
         self._costs: Inference | None = None

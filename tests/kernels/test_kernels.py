@@ -7,7 +7,7 @@ from networks import make_data, make_labels, make_network, relative_error
 
 import fastbp
 from fastbp.compiled.workspace import Plan
-from fastbp.kernels.blocking import COPY_BYTES, SAMPLE_PASS, SKINNY, SMALL_BATCH
+from fastbp.kernels.blocking import COPY_BYTES, DIRECT_BATCHES, SAMPLE_PASS, SKINNY
 from fastbp.kernels.tiles.packing import pack_parameters, unpack_parameters
 from fastbp.kernels.vectors.simd import lanes_of
 from fastbp.optimizers import OPTIMIZERS, SGD
@@ -87,9 +87,9 @@ def test_training_keeps_both_copies_of_the_weights_and_zeros(optimizer, rules, d
 @pytest.mark.parametrize("sizes", [[1, 1], [13, 1], [8, 1, 8], [5, 33, 17, 3], [40, 31, 65]], ids=str)
 def test_few_samples_go_the_same_way_as_many(sizes, output, dtype):
     net = make_network(fastbp, sizes, output=output, loss="quadratic", dtype=dtype)
-    X, _ = make_data(net, SMALL_BATCH + 1)
+    X, _ = make_data(net, DIRECT_BATCHES[1] + 1)
     by_panels = net.forward(X)
-    for m in range(1, SMALL_BATCH + 1):
+    for m in range(1, DIRECT_BATCHES[1] + 1):
         found = net.forward(X[:m])
         assert found.shape == (m, net.sizes[-1])
         assert relative_error(found, by_panels[:m]) < 20 * np.finfo(dtype).eps
