@@ -14,7 +14,7 @@ from test_cache import doubled, place
 
 import fastbp
 from fastbp.kernels.runtime import numba_private
-from fastbp.kernels.runtime.numba_private import COLLECTED, ERROR, INTERFACES, TESTED, UNKEPT, UNLINKED
+from fastbp.kernels.runtime.numba_private import COLLECTED, ERROR, INTERFACES, PASSES, TESTED, UNKEPT, UNLINKED
 
 assert place  # a fixture
 
@@ -47,6 +47,14 @@ def test_what_a_module_takes_from_numba_is_listed(path):
     listed = {":".join([module, names.replace("()", "").split(".")[0]]) for module, _, names in
               (row.partition(":") for row in INTERFACES)}
     assert private_names(path) - listed == set()
+
+
+@pytest.mark.parametrize("path", [path for path in INTERFACES if ":" in path])
+def test_what_is_listed_is_used(path):
+    sources = Path(fastbp.__file__).parent.joinpath("kernels").rglob("*.py")
+    text = "".join(each.read_text(encoding="utf-8") for each in sources if each.stem != "numba_private")
+    name = re.split(r"[:.]", path)[-1].replace("()", "")
+    assert re.search(rf"\b{name}\b", text) or any(name == one for _, one in PASSES)
 
 
 def test_the_lowest_release_is_what_pyproject_allows():

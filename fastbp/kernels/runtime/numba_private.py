@@ -26,104 +26,62 @@ UNNAMED = "fastbp.config names the threading layer only when it runs"
 
 #: The passes that turn a plain loop into LLVM's code, by module of numba.core.
 PASSES = (
-    ("untyped_passes", "TranslateByteCode"),
-    ("untyped_passes", "FixupArgs"),
-    ("untyped_passes", "IRProcessing"),
-    ("untyped_passes", "RewriteSemanticConstants"),
-    ("untyped_passes", "GenericRewrites"),
-    ("untyped_passes", "ReconstructSSA"),
-    ("untyped_passes", "DeadBranchPrune"),
-    ("typed_passes", "NopythonTypeInference"),
-    ("typed_passes", "PreLowerStripPhis"),
-    ("typed_passes", "IRLegalization"),
-    ("typed_passes", "AnnotateTypes"),
-    ("typed_passes", "NativeLowering"),
-    ("typed_passes", "NoPythonBackend"),
-)
+    *(("untyped_passes", name) for name in (
+        "TranslateByteCode", "FixupArgs", "IRProcessing", "RewriteSemanticConstants", "GenericRewrites",
+        "ReconstructSSA", "DeadBranchPrune",
+    )),
+    *(("typed_passes", name) for name in (
+        "NopythonTypeInference", "PreLowerStripPhis", "IRLegalization", "AnnotateTypes", "NativeLowering",
+        "NoPythonBackend",
+    )),
+)  # fmt: skip
+
+
+def _rows(consequence: str, module: str, names: str) -> dict[str, str]:
+    return {f"{module}:{name}": consequence for name in names.split()}
+
 
 # module:name, and what happens without it; "Compiler().state" is an attribute that objects have and their class has not
 INTERFACES = {
     # types and signatures of vectors, pointers and records
-    "numba.core.types:BaseTuple": ERROR,
-    "numba.core.types:CPointer": ERROR,
-    "numba.core.types:Float": ERROR,
-    "numba.core.types:Function": ERROR,
-    "numba.core.types:Integer": ERROR,
-    "numba.core.types:Number": ERROR,
-    "numba.core.types:Tuple": ERROR,
-    "numba.core.types:Type": ERROR,
-    "numba.core.types:UniTuple": ERROR,
-    "numba.core.types:boolean": ERROR,
-    "numba.core.types:float32": ERROR,
-    "numba.core.types:float64": ERROR,
-    "numba.core.types:int32": ERROR,
-    "numba.core.types:int64": ERROR,
-    "numba.core.types:intp": ERROR,
-    "numba.core.types:none": ERROR,
-    "numba.core.types:void": ERROR,
-    "numba.core.types:voidptr": ERROR,
-    "numba.core.typeconv:Conversion": ERROR,
-    "numba.core.typing.templates:AbstractTemplate": ERROR,
-    "numba.core.typing.templates:AttributeTemplate": ERROR,
-    "numba.core.typing.templates:ConcreteTemplate": ERROR,
-    "numba.core.typing.templates:infer_global": ERROR,
-    "numba.core.typing.templates:signature": ERROR,
-    "numba.extending:infer_getattr": ERROR,
-    "numba.extending:lower_getattr_generic": ERROR,
-    "numba.np.numpy_support:from_dtype": ERROR,
+    **_rows(ERROR, "numba.core.types", "BaseTuple CPointer Float Function Integer Number Tuple Type UniTuple boolean "
+                                       "float32 float64 int32 int64 intp none void voidptr"),
+    **_rows(ERROR, "numba.core.typeconv", "Conversion"),
+    **_rows(ERROR, "numba.core.typing.templates", "AbstractTemplate AttributeTemplate ConcreteTemplate infer_global "
+                                                  "signature"),
+    **_rows(ERROR, "numba.extending", "infer_getattr lower_getattr_generic"),
+    **_rows(ERROR, "numba.np.numpy_support", "from_dtype"),
     # their code
-    "numba.core.base:BaseContext.cast": ERROR,
-    "numba.core.base:BaseContext.get_constant": ERROR,
-    "numba.core.base:BaseContext.get_dummy_value": ERROR,
-    "numba.core.base:BaseContext.get_value_type": ERROR,
-    "numba.core.base:BaseContext.make_array": ERROR,
-    "numba.core.cgutils:alloca_once": ERROR,
-    "numba.core.cgutils:get_or_insert_function": ERROR,
-    "numba.core.cgutils:is_not_null": ERROR,
-    "numba.core.cgutils:pack_array": ERROR,
-    "numba.core.cgutils:pack_struct": ERROR,
-    "numba.core.cgutils:unpack_tuple": ERROR,
+    **_rows(ERROR, "numba.core.base", "BaseContext.cast BaseContext.get_constant BaseContext.get_dummy_value "
+                                      "BaseContext.get_value_type BaseContext.make_array BaseContext.make_tuple"),
+    **_rows(ERROR, "numba.core.cgutils", "alloca_once get_or_insert_function is_not_null pack_struct unpack_tuple"),
     # inner functions as LLVM's code, linked once: linking.py
-    "numba._dynfunc:make_function": UNLINKED,
-    "numba.core.codegen:JITCodeLibrary._ensure_finalized": UNLINKED,
-    "numba.core.codegen:JITCodeLibrary._finalize_dynamic_globals": UNLINKED,
-    "numba.core.codegen:JITCodeLibrary._get_module_for_linking": UNLINKED,
-    "numba.core.codegen:JITCodeLibrary._optimize_functions": UNLINKED,
-    "numba.core.codegen:JITCodeLibrary._raise_if_finalized": UNLINKED,
-    "numba.core.codegen:JITCodeLibrary.enable_object_caching": UNLINKED,
-    "numba.core.codegen:JITCodeLibrary.finalize": UNLINKED,
-    "numba.core.codegen:JITCodeLibrary()._codegen": UNLINKED,
-    "numba.core.codegen:JITCodeLibrary()._final_module": UNLINKED,
-    "numba.core.codegen:JITCodeLibrary()._finalized": UNLINKED,
-    "numba.core.codegen:JITCodeLibrary()._linking_libraries": UNLINKED,
-    "numba.core.codegen:JITCPUCodegen()._data_layout": UNLINKED,
-    "numba.core.compiler:Compiler": UNLINKED,
-    "numba.core.compiler:Compiler().state": UNLINKED,
-    "numba.core.compiler:StateDict().args": UNLINKED,
-    "numba.core.compiler:StateDict().library": UNLINKED,
-    "numba.core.compiler:StateDict().targetctx": UNLINKED,
-    "numba.core.cpu:CPUContext.codegen": UNLINKED,
-    "numba.core.cpu:CPUContext.get_executable": UNLINKED,
-    "numba.core.compiler_machinery:PassManager": UNTHINNED,
+    **_rows(UNLINKED, "numba._dynfunc", "make_function"),
+    **_rows(UNLINKED, "numba.core.codegen", """
+        JITCodeLibrary._ensure_finalized JITCodeLibrary._finalize_dynamic_globals
+        JITCodeLibrary._get_module_for_linking JITCodeLibrary._optimize_functions JITCodeLibrary._raise_if_finalized
+        JITCodeLibrary.enable_object_caching JITCodeLibrary.finalize JITCodeLibrary()._codegen
+        JITCodeLibrary()._final_module JITCodeLibrary()._finalized JITCodeLibrary()._linking_libraries
+        JITCPUCodegen()._data_layout"""),
+    **_rows(UNLINKED, "numba.core.compiler", "Compiler Compiler().state StateDict().args StateDict().library "
+                                             "StateDict().targetctx"),
+    **_rows(UNLINKED, "numba.core.cpu", "CPUContext.codegen CPUContext.get_executable"),
+    **_rows(UNTHINNED, "numba.core.compiler_machinery", "PassManager"),
     **{f"numba.core.{module}:{name}": UNTHINNED for module, name in PASSES},
     # compiled kernels on disk: cache.py
-    "numba.core.runtime:rtsys": UNKEPT,
-    "numba.core.ccallback:CFunc": UNKEPT,
-    "numba.core.ccallback:CFunc()._cache": UNKEPT,
-    "numba.core.codegen:CPUCodeLibrary.has_dynamic_globals": UNKEPT,
-    "numba.core.codegen:JITCPUCodegen.magic_tuple": UNKEPT,
-    "numba.core.compiler:CompileResult._rebuild": UNKEPT,
-    "numba.core.compiler:CompileResult._reduce": UNKEPT,
-    "numba.core.dispatcher:Dispatcher()._cache": UNKEPT,
-    "numba.core.serialize:dumps": UNKEPT,
+    **_rows(UNKEPT, "numba.core.runtime", "rtsys"),
+    **_rows(UNKEPT, "numba.core.ccallback", "CFunc CFunc()._cache"),
+    **_rows(UNKEPT, "numba.core.codegen", "CPUCodeLibrary.has_dynamic_globals JITCPUCodegen.magic_tuple"),
+    **_rows(UNKEPT, "numba.core.compiler", "CompileResult._rebuild CompileResult._reduce"),
+    **_rows(UNKEPT, "numba.core.dispatcher", "Dispatcher()._cache"),
+    **_rows(UNKEPT, "numba.core.serialize", "dumps"),
     # no garbage collection while Numba compiles: jit.py
-    "numba.core.dispatcher:Dispatcher._compile_for_args": COLLECTED,
+    **_rows(COLLECTED, "numba.core.dispatcher", "Dispatcher._compile_for_args"),
     # no fork while a thread compiles: jit.py
-    "numba.core.compiler_lock:global_compiler_lock": UNGUARDED,
-    "numba.core.compiler_lock:_CompilerLock()._lock": UNGUARDED,
+    **_rows(UNGUARDED, "numba.core.compiler_lock", "global_compiler_lock _CompilerLock()._lock"),
     # which threading layers there are: threads.py
     "numba.np.ufunc.workqueue": UNNAMED,
-}
+}  # fmt: skip
 _gone: set[str] = set()  # the consequences that have come to pass
 
 
