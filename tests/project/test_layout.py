@@ -17,7 +17,7 @@ PACKAGE = ROOT / "fastbp"
 TABLES = {
     "activations", "losses", "optimizers", "schedules", "plateau", "cosine", "initializers", "metrics", "callbacks",
     "events", "history", "regularization", "checks", "canonical", "held", "conversion", "targets", "update_rules",
-    "moments", "exceptions", "paths", "best", "recorders",
+    "moments", "exceptions", "paths", "best", "recorders", "domains",
 }
 FACE = {
     "network", "trainer", "gradcheck", "lbfgs", "configuration", "precompile", "bound", "attached", "finding",
