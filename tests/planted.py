@@ -265,7 +265,7 @@ KERNELS = [
     ),
     *_group(
         "kernels/backward_layers.py", _RULES + " -k 'dropout'",
-        ("no slope where neurons drop", "below.activation | ws.drop_threshold,", "below.activation,"),
+        ("no slope where neurons drop", "below.activation | ws.drop_threshold\n", "below.activation\n"),
     ),
     *_group(
         "kernels/gradient_layers.py", _KERNELS + " -k 'awkward'",

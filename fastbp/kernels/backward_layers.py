@@ -21,21 +21,8 @@ def backward_layer(ws, layer, below, s0, s1):
     w_t, depth = ws.w_t + layer.w_t, padded(layer.n_out, lanes_in(ws.delta))
     if layer.skinny:
         w_t, depth = ws.w + layer.weights, layer.n_out
-    gemm(
-        ws.delta + below.outputs,
-        below.ld,
-        ws.delta + layer.outputs,
-        ws.identity,
-        layer.ld,
-        layer.n_out,
-        w_t,
-        depth,
-        layer.n_in,
-        ws.zeros,
-        below.activation | ws.drop_threshold,
-        s0,
-        s1,
-    )
+    to, delta, slopes = ws.delta + below.outputs, ws.delta + layer.outputs, below.activation | ws.drop_threshold
+    gemm(to, below.ld, delta, ws.identity, layer.ld, layer.n_out, w_t, depth, layer.n_in, ws.zeros, slopes, s0, s1)
 
 
 @inner

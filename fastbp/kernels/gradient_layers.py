@@ -237,14 +237,14 @@ def copy_inputs(to, tile_stride, x, index, ldx, s0, s1, j0, j1):
 
 
 @inner
-def copy_panels(to, samples, delta, ld, n_out, s0, s1):
+def copy_panels(to, samples, delta, layer, s0, s1):
     """to[p * samples + (s - s0) * width + i] = δ_s,p+i for every panel p of outputs."""
     lanes = lanes_in(delta)
-    for p in range(0, n_out, 2 * lanes):
-        width = panel_width(n_out - p, lanes)
+    for p in range(0, layer.n_out, 2 * lanes):
+        width = panel_width(layer.n_out - p, lanes)
         for s in range(s0, s1):
             for i in range(0, width, lanes):
-                store(to, p * samples + (s - s0) * width + i, load(delta, s * ld + p + i))
+                store(to, p * samples + (s - s0) * width + i, load(delta, s * layer.ld + p + i))
 
 
 # ------------------------------------------------------------------ 1. passes, 2. blocks of inputs
@@ -266,7 +266,7 @@ def gradient_block(ws, layer, x, tile_stride, index, ldx, delta, panel_stride, s
 
 
 @inner
-def gradient_layer(ws, layer, x, index, ldx, m, h, j0, j1, scratch):
+def gradient_layer(ws, layer, x, index, m, h, j0, j1, scratch):
     """∂C/∂w_ij = Σ_s δ_si a_sj for all i and j in [j0, j1)."""
     lanes, samples = lanes_in(ws.w), min(m, SAMPLE_PASS)
     copied = copies(m, layer.n_in, layer.n_out, lanes)
@@ -279,15 +279,15 @@ def gradient_layer(ws, layer, x, index, ldx, m, h, j0, j1, scratch):
     for s0 in range(0, m, samples):
         s1, delta = min(m, s0 + samples), ws.delta + layer.outputs
         if copied and GRAD_VECTORS == 2:
-            copy_panels(near_delta, samples, delta, layer.ld, layer.n_out, s0, s1)
+            copy_panels(near_delta, samples, delta, layer, s0, s1)
             delta, panel_stride = near_delta, samples
         for block in range(j0, j1, step):
-            end, a, rows, ld = min(j1, block + step), x, index, ldx
+            end, a, rows, ldx = min(j1, block + step), x, index, layer.ld_in
             if copied:
                 copy_inputs(near_x, tile_stride, x, index, ldx, s0, s1, block, end)
-                a, rows, ld = near_x + (-s0 * COPY_UNIT - block * tile_stride), ws.identity, COPY_UNIT
+                a, rows, ldx = near_x + (-s0 * COPY_UNIT - block * tile_stride), ws.identity, COPY_UNIT
             gradient_block(
-                ws, layer, a, tile_stride, rows, ld, delta, panel_stride, s0, s1, m, h, block, end, scratch, copied
+                ws, layer, a, tile_stride, rows, ldx, delta, panel_stride, s0, s1, m, h, block, end, scratch, copied
             )
 
 
@@ -326,7 +326,7 @@ def gradient_biases(ws, layer, m, h, scratch):
 
 
 @inner
-def store_or_update_skinny(ws, layer, a, lda, m, h, scratch):
+def store_or_update_skinny(ws, layer, a, m, h, scratch):
     """The gradient of a skinny layer, a panel of columns j at a time, by any of the epilogues."""
     lanes, n_in, n_out = lanes_in(ws.w), layer.n_in, layer.n_out
     for q in range(0, n_in, 2 * lanes):
@@ -337,7 +337,7 @@ def store_or_update_skinny(ws, layer, a, lda, m, h, scratch):
         elif ws.epilogue == SGD:
             g = ws.w + o
         delta, end = ws.delta + layer.outputs, min(n_in, q + width)
-        gradient_skinny(g, width, ws.epilogue == SGD, delta, layer.ld, n_out, a, lda, m, n_in, q, end)
+        gradient_skinny(g, width, ws.epilogue == SGD, delta, layer.ld, n_out, a, layer.ld_in, m, n_in, q, end)
         apply_update(ws, g, o, n, h)
 
 
@@ -376,11 +376,10 @@ def gradient_layers(ws, layers, x, index, m, h, t, threads):
         if j0 < j1:
             below = layers[max(0, l - 1)]
             if layer.skinny:
-                store_or_update_skinny(ws, layer, ws.a + below.outputs, layer.ld_in, m, h, scratch)
+                store_or_update_skinny(ws, layer, ws.a + below.outputs, m, h, scratch)
             elif l == 0:
-                gradient_layer(ws, layer, x, index, layer.ld_in, m, h, j0, j1, scratch)
+                gradient_layer(ws, layer, x, index, m, h, j0, j1, scratch)
             else:
-                a = ws.a + below.outputs
-                gradient_layer(ws, layer, a, ws.identity, layer.ld_in, m, h, j0, j1, scratch)
+                gradient_layer(ws, layer, ws.a + below.outputs, ws.identity, m, h, j0, j1, scratch)
             if j1 == layer.n_in:
                 gradient_biases(ws, layer, m, h, scratch)

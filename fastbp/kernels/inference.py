@@ -55,9 +55,9 @@ def forward_checked(ws, layers, index, s0, s1):
 
 @inner
 def output_share(ws, layers, rows, n, out, correct, size, t, threads):
-    """Thread t's blocks of `size` samples through all layers: a^L into `out`, or costs; whether X is finite.
+    """Thread t's blocks of `size` samples through all layers; whether X is finite.
 
-    Costs it is where the record names a loss.
+    `out` gets a^L. Where the record names a loss it gets costs, and `correct` which labels are the targets'.
     """
     last, s0, finite = layers[len(layers) - 1], t * size, True
     for block in range(t * size, n, threads * size):

@@ -26,7 +26,7 @@ def norm(ws, layers):
     for l in range(len(layers)):
         layer, lanes = layers[l], lanes_in(ws.g)
         rows = padded(layer.n_out, lanes)
-        # a row of vectors at a time: float32 holds that much, float64 the sum of all
+        # float32 holds the sum of a part, float64 that of all
         for start in range(layer.weights, layer.biases + rows, NORM_PART):
             part = splat(zero_in(ws.g))
             for o in range(start, min(start + NORM_PART, layer.biases + rows), lanes):
@@ -115,7 +115,7 @@ def shortening(square, most):
 
 @inner
 def limit_skinny(ws, layer, most, t, threads):
-    """`limit_layers` for a narrow layer: a neuron's weights are strips, one a vector of inputs j."""
+    """`limit_layers` for a skinny layer, where a neuron's weights are vectors of inputs j."""
     lanes, w = lanes_in(ws.w), ws.w + layer.weights
     for i in range(t, layer.n_out, threads):
         square = splat(zero_in(w))

@@ -1,5 +1,4 @@
-"""The output layer in training: targets, δ^L and costs, and how many labels are right."""
-
+"""The output layer in training: targets, δ^L and costs, and which labels are correct."""
 
 from __future__ import annotations
 
@@ -52,15 +51,15 @@ def argmax(x, o, n):
 
 @inner
 def count_correct(ws, layer, rows, s0, s1):
-    """right[s] = 1 where the label of the outputs, or each of them that decides for itself, is the target's."""
+    """correct[s] = 1 where the label of the outputs, or each of them that decides for itself, is the target's."""
     limit, half = 0.0 if ws.at_zero else 0.5, 0.5 * ws.smooth_scale + ws.smooth_shift
     for s in range(s0, s1):
         o = s * layer.ld
         if ws.separate:
-            right = 1
+            correct = 1
             for i in range(layer.n_out):
-                right &= (ws.a[layer.outputs + o + i] > limit) == (ws.y[o + i] > half)
-            ws.correct[s] = right
+                correct &= (ws.a[layer.outputs + o + i] > limit) == (ws.y[o + i] > half)
+            ws.correct[s] = correct
         elif not_null(ws.labels):
             ws.correct[s] = argmax(ws.a, layer.outputs + o, layer.n_out) == ws.labels[rows[s]]
         else:
@@ -74,14 +73,5 @@ def delta_output(ws, layer, rows, s0, s1, v):
     if ws.count_correct:
         count_correct(ws, layer, rows, s0, s1)
     o = s0 * layer.ld
-    call_loss(
-        ws.loss,
-        ws.a + (layer.outputs + o),
-        ws.delta + (layer.outputs + o),
-        ws.y + o,
-        ws.weight + s0,
-        ws.cost + s0,
-        s1 - s0,
-        layer.ld,
-        layer.n_out,
-    )
+    a, delta = ws.a + (layer.outputs + o), ws.delta + (layer.outputs + o)
+    call_loss(ws.loss, a, delta, ws.y + o, ws.weight + s0, ws.cost + s0, s1 - s0, layer.ld, layer.n_out)

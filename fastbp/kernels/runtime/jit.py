@@ -101,7 +101,7 @@ def entry(function: Callable[..., Any], name: str, parallel: bool = False) -> An
 def textbook(function: Callable[..., Any]) -> Any:
     """Compile a loop of the equations as it stands: w * a + z in one rounding where the CPU has it, as tiles do it.
 
-    With NUMBA_DISABLE_JIT it runs as Python, for whoever wants to watch it.
+    With NUMBA_DISABLE_JIT it runs as Python, step by step in a debugger.
     """
     dispatcher = njit(**FLAGS, parallel=True, fastmath={"contract"})(function)
     if not numba.config.DISABLE_JIT:

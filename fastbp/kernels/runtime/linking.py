@@ -1,9 +1,8 @@
 """How inner functions are compiled: to LLVM's code, which their callers link in, and no further.
 
-Numba optimises every function and makes machine code of it before it goes on to the caller, which does all of it again:
-for kernels nine calls deep that was half of the compile time (first step of a network 9.9 s, so 5.9 s). Nor is what a
-function calls linked to it, and again to its callers, but once to the entry (4.87 s, so 4.62 s, when that was done).
-And only the passes are made that such functions need.
+Numba optimises a function and emits its machine code, then links it into its caller and does all that again. For
+kernels nine calls deep this was half of the compile time: 9.9 → 5.9 s to the first step. Callees are also linked once,
+into the entry, not into each caller on the way: 4.87 → 4.62 s. And a function goes only through the passes it needs.
 """
 
 from __future__ import annotations

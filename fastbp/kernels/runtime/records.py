@@ -27,25 +27,10 @@ _BYTE, _SIZE = ir.IntType(8), ir.IntType(64)
 # One record a layer. Offsets are in numbers: `weights` and `biases` into w, `w_t` into w_t (-1 where nothing goes
 # back), `outputs` into a and delta, `parameters` into the user's flat array; `before` counts the weights of the layers
 # before; `activation` is the address of compiled code, 0 where a = z.
-LAYER = np.dtype(
-    [
-        (name, np.int64)
-        for name in (
-            "n_in",
-            "n_out",
-            "ld_in",
-            "ld",
-            "skinny",
-            "before",
-            "weights",
-            "biases",
-            "w_t",
-            "outputs",
-            "activation",
-            "parameters",
-        )
-    ]
-)
+LAYER = np.dtype([(name, np.int64) for name in (
+    "n_in", "n_out", "ld_in", "ld", "skinny", "before", "weights", "biases", "w_t", "outputs", "activation",
+    "parameters",
+)])  # fmt: skip
 
 # One record a workspace: addresses in bytes of what the kernels read and write, then numbers.
 FLOATS = (
@@ -100,10 +85,10 @@ WORKSPACE = np.dtype(
 
 # ------------------------------------------------------------------ records in compiled code
 class RecordPointer(types.Type):
-    """The address of a record of 8-byte fields, which are attributes: numbers, and of a MEMORY record pointers.
+    """The address of a record of 8-byte fields, which are attributes: numbers, and of a WORKSPACE record pointers.
 
-    Each is read where it is used. As a tuple of all its values a record went to every function as 25 arguments, which
-    took 0.7 s of the first step of a network, 5.8 s then.
+    A field is loaded where it is used. As a tuple, the record gave every function 25 arguments and cost 0.7 of the
+    5.8 s to the first step.
     """
 
     def __init__(self, record: np.dtype[Any], dtype: types.Float | None = None) -> None:
@@ -111,7 +96,7 @@ class RecordPointer(types.Type):
         if dtype is not None:
             for names, kind in ((FLOATS, dtype), (DOUBLES, types.float64), (INTEGERS, types.int64)):
                 self.members.update({name: (types.CPointer(kind), self.members[name][1]) for name in names})
-        super().__init__(name=f"Fields({len(self.members)}, {dtype})")
+        super().__init__(name=f"RecordPointer({len(self.members)}, {dtype})")
 
 
 @register_model(RecordPointer)

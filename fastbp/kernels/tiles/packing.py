@@ -145,8 +145,6 @@ def unpack_transposed(W, w_t, n_out, n_in, depth):
                 W[i * n_in + q + j] = w_t[q * depth + i * width + j]
 
 
-
-
 @inner
 def pack_layer(w, w_t, W, layer, both):
     """Panels and biases of one layer from its parameters W, b; `both` where backward's panels are kept, too."""

@@ -7,6 +7,7 @@ every loop below.
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 from llvmlite import ir
@@ -146,11 +147,15 @@ def first_columns(code, tile, count):
     return [code.builder.select(inside, x, code.zero) for x in tile]
 
 
+def _multiply_add(code: Any, tile: Any, column: Any, row: Any) -> list[Any]:
+    """tile[r, q] + column[r] * row[q]."""
+    return [code.fma(a, x, t) for (a, x), t in zip(product(column, row), tile)]
+
+
 @vector_code(lambda tile, rows, k, row: tile)
 def rank1(code, tile, rows, k, row):
     """tile[r] += rows[r][k] * row for every row r: one broadcast and one FMA a vector."""
-    pairs = [(a, x) for a in [code.repeated(p, k) for p in rows] for x in row]
-    return [code.fma(a, x, t) for (a, x), t in zip(pairs, tile)]
+    return _multiply_add(code, tile, [code.repeated(p, k) for p in rows], row)
 
 
 # ------------------------------------------------------------------ transposition
@@ -207,15 +212,13 @@ def load_first_rows(code, rows, k, n):
 @vector_code(lambda tile, rows, k, row: tile)
 def dot_step(code, tile, rows, k, row):
     """tile[r, q] += rows[r][k..] * row[q] lane by lane: on the way to Σ_k rows[r][k] row[q][k]."""
-    pairs = [(a, x) for a in [code.load(p, k) for p in rows] for x in row]
-    return [code.fma(a, x, t) for (a, x), t in zip(pairs, tile)]
+    return _multiply_add(code, tile, [code.load(p, k) for p in rows], row)
 
 
 @vector_code(lambda tile, rows, k, row, n: tile)
 def dot_rest(code, tile, rows, k, row, n):
     """As `dot_step` with the first `n` lanes: nothing else is read of the rows."""
-    pairs = [(a, x) for a in [code.load_first(p, k, n) for p in rows] for x in row]
-    return [code.fma(a, x, t) for (a, x), t in zip(pairs, tile)]
+    return _multiply_add(code, tile, [code.load_first(p, k, n) for p in rows], row)
 
 
 @vector_code(lambda tile: tile.dtype)
@@ -242,7 +245,7 @@ def store_sums(code, p, tile):
 
 @vector_code(lambda p, count: p, literal=True)
 def stack(code, p, count):
-    """Room for `count` (a literal) numbers of the kind `p` points to, until the function returns."""
-    room = cgutils.alloca_once(code.builder, scalar_of(code.v.dtype), size=count)
-    room.align = 64
-    return room
+    """A buffer on the stack for `count` (a literal) numbers of the kind `p` points to."""
+    buffer = cgutils.alloca_once(code.builder, scalar_of(code.v.dtype), size=count)
+    buffer.align = 64
+    return buffer

@@ -1,8 +1,8 @@
 """LLVM instructions written as Python expressions.
 
 A `Value` stands for one number or one vector while code is generated: its operators append instructions to the function
-under construction. A kernel of :mod:`fastbp.kernels.vecmath` is thus one plain Python function for both dtypes, any
-number of lanes and single numbers, and costs no type inference where it is used.
+under construction. A function of `fastbp.kernels.vectors.vecmath` is thus one plain Python function for both dtypes,
+any number of lanes and single numbers, and costs no type inference where it is used.
 """
 from __future__ import annotations
 

@@ -10,7 +10,8 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from fastbp.kernels.vectors.simd import I32, Vec, broadcast, first_mask, fused, vector_of
+from fastbp.kernels.runtime.host import HAS_FMA
+from fastbp.kernels.vectors.simd import I32, Vec, broadcast, call_intrinsic, first_mask, vector_of
 
 INDEX = ir.IntType(64)
 
@@ -75,7 +76,9 @@ class Code:
 
     def fma(self, a: Any, b: Any, c: Any) -> Any:
         """a * b + c, rounded once where the CPU has the instruction."""
-        return fused(self.context, self.builder, self.v, a, b, c)
+        if HAS_FMA:
+            return call_intrinsic(self.context, self.builder, "fma", self.v, [a, b, c])
+        return self.builder.fadd(self.builder.fmul(a, b), c)
 
 
 def vector_code(result: Callable[..., types.Type], *, literal: bool = False) -> Any:
@@ -109,13 +112,16 @@ def vector_code(result: Callable[..., types.Type], *, literal: bool = False) -> 
 
             return result(*kinds)(*taken), codegen
 
-        # Numba wants the arguments by name
-        scope: dict[str, Any] = {"typed": typed}
-        text = f"def {emit.__name__}(tyctx, {names}):\n    {emit.__doc__!r}\n    return typed(({names},))"
-        exec(text, scope)
-        return intrinsic(prefer_literal=literal)(scope[emit.__name__])
+        return named_intrinsic(emit.__name__, emit.__doc__, names, typed, literal=literal)
 
     return decorate
+
+
+def named_intrinsic(name: str, doc: str | None, names: str, typed: Callable[..., Any], *, literal: bool) -> Any:
+    """Return the intrinsic of `typed`, from the types of arguments to a signature and code: Numba wants their names."""
+    scope: dict[str, Any] = {"typed": typed}
+    exec(f"def {name}(tyctx, {names}):\n    {doc!r}\n    return typed(({names},))", scope)
+    return intrinsic(prefer_literal=literal)(scope[name])
 
 
 def _vector(kind: Any) -> Vec | None:

@@ -17,7 +17,7 @@ from numba.core.typeconv import Conversion
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, lower_cast, models, register_model
 
-from fastbp.kernels.runtime.host import HAS_FMA, VECTOR_BYTES
+from fastbp.kernels.runtime.host import VECTOR_BYTES
 
 I32 = ir.IntType(32)
 
@@ -78,13 +78,6 @@ def call_intrinsic(context: Any, builder: Any, name: str, v: Vec, args: Any) -> 
     return builder.call(
         cgutils.get_or_insert_function(builder.module, fnty, f"llvm.{name}.v{v.lanes}f{v.dtype.bitwidth}"), args
     )
-
-
-def fused(context: Any, builder: Any, v: Vec, a: Any, b: Any, c: Any) -> Any:
-    """a * b + c, rounded once where the CPU has the instruction."""
-    if HAS_FMA:
-        return call_intrinsic(context, builder, "fma", v, [a, b, c])
-    return builder.fadd(builder.fmul(a, b), c)
 
 
 def broadcast(builder: Any, x: Any, lanes: int) -> Any:
@@ -201,6 +194,10 @@ def define(function: Any, arity: int, codegen: Any, result: Any = lambda v: v) -
     )
 
 
+def _mask_of(v: Vec) -> Mask:
+    return Mask(v.lanes)
+
+
 def _instruction(name: str) -> Any:
     return lambda context, builder, v, args: getattr(builder, name)(*args)
 
@@ -220,33 +217,18 @@ def _extremum(less: str) -> Any:
     return codegen
 
 
-for _function, _in_place, _name in (
-    (operator.add, operator.iadd, "fadd"),
-    (operator.sub, operator.isub, "fsub"),
-    (operator.mul, operator.imul, "fmul"),
-    (operator.truediv, operator.itruediv, "fdiv"),
-):
-    define(_function, 2, _instruction(_name))
-    define(_in_place, 2, _instruction(_name))
+for _name in ("add", "sub", "mul", "truediv"):
+    for _function in (getattr(operator, _name), getattr(operator, f"i{_name}")):
+        define(_function, 2, _instruction(f"f{_name.removeprefix('true')}"))
 for _function, _name in ((np.abs, "fabs"), (abs, "fabs"), (np.sqrt, "sqrt")):
     define(_function, 1, _named(_name))
 define(operator.neg, 1, _instruction("fneg"))
 define(np.maximum, 2, _extremum("<"))
 define(np.minimum, 2, _extremum(">"))
-for _function, _sign in (
-    (operator.lt, "<"),
-    (operator.le, "<="),
-    (operator.gt, ">"),
-    (operator.ge, ">="),
-    (operator.eq, "=="),
-):
-    define(
-        _function,
-        2,
-        lambda context, builder, v, args, sign=_sign: builder.fcmp_ordered(sign, *args),
-        lambda v: Mask(v.lanes),
-    )
-define(operator.ne, 2, lambda context, builder, v, args: builder.fcmp_unordered("!=", *args), lambda v: Mask(v.lanes))
+for _function, _sign in ((operator.lt, "<"), (operator.le, "<="), (operator.gt, ">"), (operator.ge, ">="),
+                         (operator.eq, "==")):  # fmt: skip
+    define(_function, 2, lambda context, builder, v, args, sign=_sign: builder.fcmp_ordered(sign, *args), _mask_of)
+define(operator.ne, 2, lambda context, builder, v, args: builder.fcmp_unordered("!=", *args), _mask_of)
 
 
 @lower_cast(types.Number, Vec)

@@ -27,7 +27,7 @@ def sigmoid(x: Any) -> Any:
     >>> sigmoid(np.array([-1e4, 0.0, 1e4]))
     array([0. , 0.5, 1. ])
     """
-    if hasattr(x, "record_call"):  # an expression that records what is done to it, see fastbp.derive
+    if hasattr(x, "record_call"):  # an expression of fastbp.symbolic, which records what is done to it
         return x.record_call("sigmoid")
     z = np.exp(-np.abs(x))
     return np.where(x >= 0, 1.0, z) / (1.0 + z)
