@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fastbp.checks import check_count, check_number
+from fastbp.checks import check_count, check_number, keep
 from fastbp.conversion import FloatArray
 
 __all__ = ["GRADIENT_RULES", "GradientRule", "Regularization"]
@@ -144,11 +144,10 @@ class Regularization:
     def __post_init__(self) -> None:
         for name in ("l1", "l2", *_SHARES):
             high = 1.0 if name in _SHARES else math.inf
-            object.__setattr__(self, name, check_number(name, getattr(self, name), 0.0, high, open_high=True))
+            keep(self, **{name: check_number(name, getattr(self, name), 0.0, high, open_high=True)})
         for name in _LIMITS:
             if getattr(self, name) is not None:
-                number = check_number(name, getattr(self, name), 0.0, open_low=True)
-                object.__setattr__(self, name, number)
+                keep(self, **{name: check_number(name, getattr(self, name), 0.0, open_low=True)})
         if check_count("dropout_seed", self.dropout_seed, 0) >= 2**32:
             raise ValueError(f"dropout_seed must be an integer < 2**32, got {self.dropout_seed}")
 
