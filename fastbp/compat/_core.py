@@ -13,7 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from fastbp.attached import Attached
+    from fastbp.base.attached import Attached
     from fastbp.bound import BoundNetwork
 
     Array = NDArray[Any]
@@ -66,27 +66,7 @@ class Clock:
         """Whether the steps that are left would take long enough in NumPy, unless the kernels were refused."""
         if self.refused or self._timed < TIMED_STEPS or self.left <= 0:
             return False
-        return self._seconds / self._timed * self.left > worth()
-
-
-class Spent:
-    """Time spent in calls whose number nobody knows: the kernels pay when as much was spent as they cost."""
-
-    def __init__(self) -> None:
-        self._seconds = 0.0
-        self.refused = False
-
-    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Make and time one call."""
-        start = perf_counter()
-        result = function(*arguments)
-        self._seconds += perf_counter() - start
-        return result
-
-    @property
-    def pays(self) -> bool:
-        """Whether so much time was spent, unless the kernels were refused."""
-        return not self.refused and self._seconds > worth()
+        return self.seconds_a_step * self.left > worth()
 
 
 def worth() -> float:

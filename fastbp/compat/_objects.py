@@ -81,7 +81,7 @@ class Objects:
                 clock.refused, samples = True, self._take_over(x, y)
             if self._engine is not None and samples is not None and total - at > 1:
                 if at % n == 0 and total - 1 - at >= n:
-                    losses, done = self._engine.epochs(*samples, _numbers(n), (total - 1 - at) // n)
+                    losses, done = self._engine.epochs(*samples, np.arange(n), (total - 1 - at) // n)
                     for loss in losses.tolist():
                         report(at // n, loss * self._loss_scale)
                         at += n
@@ -89,7 +89,7 @@ class Objects:
                         at, self._engine = at - 1 - done, None
                     continue
                 stop = min(n, at % n + total - 1 - at)
-                done, loss = self._engine.run(*samples, _numbers(n)[at % n : stop])
+                done, loss = self._engine.run(*samples, np.arange(n)[at % n : stop])
                 error += loss * self._loss_scale
                 self._engine = None if done < stop - at % n else self._engine
                 at += done
@@ -145,12 +145,8 @@ class Objects:
             return False
         copies = before[: len(found.weights)], before[len(found.weights) :]
         olds = [array.copy() for array in before]
-        self._made(*copies, found).run(X[:1], Y[:1], _numbers(1))
+        self._made(*copies, found).run(X[:1], Y[:1], np.arange(1))
         return all(same_step(old, one, other) for old, one, other in zip(olds, before, after, strict=True))
-
-
-def _numbers(n: int) -> Array:
-    return np.arange(n)
 
 
 def hypothesis(parts: Sequence[Part]) -> Hypothesis | None:

@@ -35,35 +35,9 @@ class ActivationLayer(Layer):
         self.activation_prime = activation_prime
 
     def forward_propagation(self, input_data: Array) -> Any:
-        """Return the function of the input.
-
-        Parameters
-        ----------
-        input_data : ndarray (1, n)
-            Sample.
-
-        Returns
-        -------
-        ndarray (1, n_out)
-            Output.
-        """
         self.input = input_data
         self.output = self.activation(self.input)
         return self.output
 
     def backward_propagation(self, output_error: Array, learning_rate: float) -> Any:  # noqa: ARG002
-        """Return the derivative by the input.
-
-        Parameters
-        ----------
-        output_error : ndarray (1, n_out)
-            Derivative by the output.
-        learning_rate : float
-            Learning rate.
-
-        Returns
-        -------
-        ndarray (1, n)
-            Derivative by the input.
-        """
         return self.activation_prime(self.input) * output_error

@@ -40,37 +40,11 @@ class FCLayer(Layer):
         self.bias = np.random.rand(1, output_size) - 0.5  # noqa: NPY002
 
     def forward_propagation(self, input_data: Array) -> Any:
-        """Return x W + b.
-
-        Parameters
-        ----------
-        input_data : ndarray (1, n)
-            Sample.
-
-        Returns
-        -------
-        ndarray (1, n_out)
-            Output.
-        """
         self.input = input_data
         self.output = np.dot(self.input, self.weights) + self.bias
         return self.output
 
     def backward_propagation(self, output_error: Array, learning_rate: float) -> Any:
-        """Return the derivative by the input, and update weights and bias in place.
-
-        Parameters
-        ----------
-        output_error : ndarray (1, n_out)
-            Derivative by the output.
-        learning_rate : float
-            Learning rate.
-
-        Returns
-        -------
-        ndarray (1, n)
-            Derivative by the input.
-        """
         input_error = np.dot(output_error, self.weights.T)
         self.weights -= learning_rate * np.dot(self.input.T, output_error)
         self.bias -= learning_rate * output_error

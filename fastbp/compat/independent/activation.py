@@ -36,34 +36,8 @@ class Activation(Layer):
         self.activation_prime = activation_prime
 
     def forward(self, input: Array) -> Any:  # noqa: A002
-        """Return the function of the input.
-
-        Parameters
-        ----------
-        input : ndarray (n, 1)
-            Sample.
-
-        Returns
-        -------
-        ndarray (n_out, 1)
-            Output.
-        """
         self.input = input
         return self.activation(self.input)
 
     def backward(self, output_gradient: Array, learning_rate: float) -> Any:  # noqa: ARG002
-        """Return the derivative by the input.
-
-        Parameters
-        ----------
-        output_gradient : ndarray (n_out, 1)
-            Derivative by the output.
-        learning_rate : float
-            Learning rate.
-
-        Returns
-        -------
-        ndarray (n, 1)
-            Derivative by the input.
-        """
         return np.multiply(output_gradient, self.activation_prime(self.input))

@@ -57,35 +57,9 @@ class Softmax(Layer):
     """
 
     def forward(self, input: Array) -> Any:  # noqa: A002
-        """Return the outputs, also kept as `output`.
-
-        Parameters
-        ----------
-        input : ndarray (n, 1)
-            Sample.
-
-        Returns
-        -------
-        ndarray (n_out, 1)
-            Output.
-        """
         e = np.exp(input)
         self.output = e / np.sum(e)
         return self.output
 
     def backward(self, output_gradient: Array, learning_rate: float) -> Any:  # noqa: ARG002
-        """Return the derivative by the input.
-
-        Parameters
-        ----------
-        output_gradient : ndarray (n_out, 1)
-            Derivative by the output.
-        learning_rate : float
-            Learning rate.
-
-        Returns
-        -------
-        ndarray (n, 1)
-            Derivative by the input.
-        """
         return np.dot((np.identity(np.size(self.output)) - self.output.T) * self.output, output_gradient)

@@ -40,36 +40,10 @@ class Dense(Layer):
         self.bias = np.random.randn(output_size, 1)  # noqa: NPY002
 
     def forward(self, input: Array) -> Any:  # noqa: A002
-        """Return W x + b.
-
-        Parameters
-        ----------
-        input : ndarray (n, 1)
-            Sample.
-
-        Returns
-        -------
-        ndarray (n_out, 1)
-            Output.
-        """
         self.input = input
         return np.dot(self.weights, self.input) + self.bias
 
     def backward(self, output_gradient: Array, learning_rate: float) -> Any:
-        """Return the derivative by the input, and update weights and bias in place.
-
-        Parameters
-        ----------
-        output_gradient : ndarray (n_out, 1)
-            Derivative by the output.
-        learning_rate : float
-            Learning rate.
-
-        Returns
-        -------
-        ndarray (n, 1)
-            Derivative by the input.
-        """
         weights_gradient = np.dot(output_gradient, self.input.T)
         input_gradient = np.dot(self.weights.T, output_gradient)
         self.weights -= learning_rate * weights_gradient

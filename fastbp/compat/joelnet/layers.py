@@ -79,34 +79,10 @@ class Linear(Layer):
         self.params["b"] = np.random.randn(output_size)  # noqa: NPY002
 
     def forward(self, inputs: Array) -> Any:
-        """Return x w + b.
-
-        Parameters
-        ----------
-        inputs : ndarray (m, n)
-            Samples.
-
-        Returns
-        -------
-        ndarray (m, n_out)
-            Outputs.
-        """
         self.inputs = inputs
         return inputs @ self.params["w"] + self.params["b"]
 
     def backward(self, grad: Array) -> Any:
-        """Return the derivative by the inputs; keep those by w and b.
-
-        Parameters
-        ----------
-        grad : ndarray (m, n_out)
-            Derivative by the outputs.
-
-        Returns
-        -------
-        ndarray (m, n)
-            Derivative by the inputs.
-        """
         self.grads["b"] = np.sum(grad, axis=0)
         self.grads["w"] = self.inputs.T @ grad
         return grad @ self.params["w"].T
@@ -134,34 +110,10 @@ class Activation(Layer):
         self.f_prime = f_prime
 
     def forward(self, inputs: Array) -> Any:
-        """Return the function of the inputs.
-
-        Parameters
-        ----------
-        inputs : ndarray (m, n)
-            Samples.
-
-        Returns
-        -------
-        ndarray (m, n_out)
-            Outputs.
-        """
         self.inputs = inputs
         return self.f(inputs)
 
     def backward(self, grad: Array) -> Any:
-        """Return the derivative by the inputs.
-
-        Parameters
-        ----------
-        grad : ndarray (m, n_out)
-            Derivative by the outputs.
-
-        Returns
-        -------
-        ndarray (m, n)
-            Derivative by the inputs.
-        """
         return self.f_prime(self.inputs) * grad
 
 

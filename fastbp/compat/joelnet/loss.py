@@ -67,31 +67,7 @@ class MSE(Loss):
     """
 
     def loss(self, predicted: Array, actual: Array) -> Any:
-        """Return the sum of squares.
-
-        Parameters
-        ----------
-        predicted, actual : ndarray (m, n)
-            Predictions and targets.
-
-        Returns
-        -------
-        float
-            Loss.
-        """
         return np.sum((predicted - actual) ** 2)
 
     def grad(self, predicted: Array, actual: Array) -> Any:
-        """Return twice the difference.
-
-        Parameters
-        ----------
-        predicted, actual : ndarray (m, n)
-            Predictions and targets.
-
-        Returns
-        -------
-        ndarray (m, n)
-            Derivative.
-        """
         return 2 * (predicted - actual)

@@ -54,12 +54,5 @@ class SGD(Optimizer):
         self.lr = lr
 
     def step(self, net: Any) -> None:
-        """Make one update.
-
-        Parameters
-        ----------
-        net : NeuralNet
-            Network with gradients.
-        """
         for param, grad in net.params_and_grads():
             param -= self.lr * grad  # noqa: PLW2901 - in place

@@ -112,23 +112,6 @@ class Accuracy_Categorical(Accuracy):  # noqa: N801 - the book's name
         self.binary = binary
 
     def compare(self, predictions: Array, y: Array) -> Any:
-        """Return which labels are right.
-
-        Parameters
-        ----------
-        predictions, y : ndarray
-            Predictions, and labels or rows of zeros with a one.
-
-        Returns
-        -------
-        ndarray of bool
-            Comparisons.
-
-        Examples
-        --------
-        >>> Accuracy_Categorical(binary=True).compare(np.array([[1, 0]]), np.array([[1, 1]]))
-        array([[ True, False]])
-        """
         if not self.binary and len(y.shape) == 2:
             y = np.argmax(y, axis=1)
         return predictions == y
@@ -162,16 +145,4 @@ class Accuracy_Regression(Accuracy):  # noqa: N801
             self.precision = np.std(y) / 250
 
     def compare(self, predictions: Array, y: Array) -> Any:
-        """Return which predictions are near enough.
-
-        Parameters
-        ----------
-        predictions, y : ndarray
-            Predictions and targets.
-
-        Returns
-        -------
-        ndarray of bool
-            Comparisons.
-        """
         return np.absolute(predictions - y) < self.precision

@@ -30,9 +30,34 @@ class _Activation:
         self.inputs = inputs
         self.output = self._value(inputs)
 
+    def backward(self, dvalues: Array) -> None:
+        """Compute `dinputs`, the derivative by the inputs.
+
+        Parameters
+        ----------
+        dvalues : ndarray (m, n)
+            Derivative by the output.
+        """
+        raise NotImplementedError
+
+    def predictions(self, outputs: Array) -> Any:
+        """Return what outputs mean: labels of a softmax, 0 or 1 of a sigmoid above ½, else the outputs.
+
+        Parameters
+        ----------
+        outputs : ndarray (m, n)
+            Outputs.
+
+        Returns
+        -------
+        ndarray (m, n), or of int (m,)
+            Predictions.
+        """
+        return outputs
+
 
 class Activation_ReLU(_Activation):  # noqa: N801 - the book's names, here and below
-    """Activation max(0, z).
+    """Activation max(0, z), with the slope 0 at 0.
 
     Examples
     --------
@@ -47,30 +72,8 @@ class Activation_ReLU(_Activation):  # noqa: N801 - the book's names, here and b
         return np.maximum(0, inputs)
 
     def backward(self, dvalues: Array) -> None:
-        """Compute `dinputs`, with the slope 0 at 0.
-
-        Parameters
-        ----------
-        dvalues : ndarray (m, n)
-            Derivative by the output.
-        """
         self.dinputs = dvalues.copy()
         self.dinputs[self.inputs <= 0] = 0
-
-    def predictions(self, outputs: Array) -> Array:
-        """Return the outputs.
-
-        Parameters
-        ----------
-        outputs : ndarray (m, n)
-            Outputs.
-
-        Returns
-        -------
-        ndarray (m, n)
-            The same array.
-        """
-        return outputs
 
 
 @remember
@@ -91,29 +94,10 @@ class Activation_Softmax(_Activation):  # noqa: N801
         return e / np.sum(e, axis=1, keepdims=True)
 
     def backward(self, dvalues: Array) -> None:
-        """Compute `dinputs`.
-
-        Parameters
-        ----------
-        dvalues : ndarray (m, n)
-            Derivative by the output.
-        """
         a = self.output
         self.dinputs = a * (dvalues - np.sum(a * dvalues, axis=1, keepdims=True))
 
     def predictions(self, outputs: Array) -> Any:
-        """Return the place of the largest output of each row.
-
-        Parameters
-        ----------
-        outputs : ndarray (m, n)
-            Outputs.
-
-        Returns
-        -------
-        ndarray of int (m,)
-            Labels.
-        """
         return np.argmax(outputs, axis=1)
 
 
@@ -133,28 +117,9 @@ class Activation_Sigmoid(_Activation):  # noqa: N801
         return 1 / (1 + np.exp(-inputs))
 
     def backward(self, dvalues: Array) -> None:
-        """Compute `dinputs`.
-
-        Parameters
-        ----------
-        dvalues : ndarray (m, n)
-            Derivative by the output.
-        """
         self.dinputs = dvalues * (1 - self.output) * self.output
 
     def predictions(self, outputs: Array) -> Any:
-        """Return 1 where an output is above ½, else 0.
-
-        Parameters
-        ----------
-        outputs : ndarray (m, n)
-            Outputs.
-
-        Returns
-        -------
-        ndarray of int (m, n)
-            Zeros and ones.
-        """
         return (outputs > 0.5) * 1
 
 
@@ -174,26 +139,4 @@ class Activation_Linear(_Activation):  # noqa: N801
         return inputs
 
     def backward(self, dvalues: Array) -> None:
-        """Compute `dinputs`.
-
-        Parameters
-        ----------
-        dvalues : ndarray (m, n)
-            Derivative by the output.
-        """
         self.dinputs = dvalues.copy()
-
-    def predictions(self, outputs: Array) -> Array:
-        """Return the outputs.
-
-        Parameters
-        ----------
-        outputs : ndarray (m, n)
-            Outputs.
-
-        Returns
-        -------
-        ndarray (m, n)
-            The same array.
-        """
-        return outputs

@@ -48,12 +48,22 @@ class Loss:
         Parameters
         ----------
         y_pred, y_true : ndarray
-            Outputs and targets.
+            Outputs and targets: rows (m, n), or labels (m,) where the loss takes them.
 
         Returns
         -------
         ndarray (m,)
             Losses.
+        """
+        raise NotImplementedError
+
+    def backward(self, dvalues: Array, y_true: Array) -> None:
+        """Compute `dinputs`, the derivative of the mean loss by the outputs.
+
+        Parameters
+        ----------
+        dvalues, y_true : ndarray
+            Outputs and targets: rows (m, n), or labels (m,) where the loss takes them.
         """
         raise NotImplementedError
 
@@ -160,34 +170,11 @@ class Loss_CategoricalCrossentropy(Loss):  # noqa: N801 - the book's names, here
     """
 
     def forward(self, y_pred: Array, y_true: Array) -> Any:
-        """Return the losses of the samples.
-
-        Parameters
-        ----------
-        y_pred : ndarray (m, n)
-            Outputs.
-        y_true : ndarray of int (m,), or (m, n)
-            Labels, or rows of targets.
-
-        Returns
-        -------
-        ndarray (m,)
-            Losses.
-        """
         clipped = _clipped(y_pred)
         right = clipped[np.arange(len(clipped)), y_true] if y_true.ndim == 1 else np.sum(clipped * y_true, axis=1)
         return -np.log(right)
 
     def backward(self, dvalues: Array, y_true: Array) -> None:
-        """Compute `dinputs`.
-
-        Parameters
-        ----------
-        dvalues : ndarray (m, n)
-            Outputs.
-        y_true : ndarray of int (m,), or (m, n)
-            Labels, or rows of targets.
-        """
         if y_true.ndim == 1:
             y_true = np.eye(dvalues.shape[1])[y_true]
         self.dinputs = -y_true / dvalues / len(dvalues)
@@ -268,29 +255,10 @@ class Loss_BinaryCrossentropy(Loss):  # noqa: N801
     """
 
     def forward(self, y_pred: Array, y_true: Array) -> Any:
-        """Return the losses of the samples.
-
-        Parameters
-        ----------
-        y_pred, y_true : ndarray (m, n)
-            Outputs and targets.
-
-        Returns
-        -------
-        ndarray (m,)
-            Losses.
-        """
         a = _clipped(y_pred)
         return np.mean(-(y_true * np.log(a) + (1 - y_true) * np.log(1 - a)), axis=-1)
 
     def backward(self, dvalues: Array, y_true: Array) -> None:
-        """Compute `dinputs`.
-
-        Parameters
-        ----------
-        dvalues, y_true : ndarray (m, n)
-            Outputs and targets.
-        """
         a = _clipped(dvalues)
         self.dinputs = -(y_true / a - (1 - y_true) / (1 - a)) / dvalues.shape[1] / len(dvalues)
 
@@ -309,28 +277,9 @@ class Loss_MeanSquaredError(Loss):  # noqa: N801
     """
 
     def forward(self, y_pred: Array, y_true: Array) -> Any:
-        """Return the losses of the samples.
-
-        Parameters
-        ----------
-        y_pred, y_true : ndarray (m, n)
-            Outputs and targets.
-
-        Returns
-        -------
-        ndarray (m,)
-            Losses.
-        """
         return np.mean((y_true - y_pred) ** 2, axis=-1)
 
     def backward(self, dvalues: Array, y_true: Array) -> None:
-        """Compute `dinputs`.
-
-        Parameters
-        ----------
-        dvalues, y_true : ndarray (m, n)
-            Outputs and targets.
-        """
         self.dinputs = -2 * (y_true - dvalues) / dvalues.shape[1] / len(dvalues)
 
 
@@ -353,26 +302,7 @@ class Loss_MeanAbsoluteError(Loss):  # noqa: N801
     """
 
     def forward(self, y_pred: Array, y_true: Array) -> Any:
-        """Return the losses of the samples.
-
-        Parameters
-        ----------
-        y_pred, y_true : ndarray (m, n)
-            Outputs and targets.
-
-        Returns
-        -------
-        ndarray (m,)
-            Losses.
-        """
         return np.mean(np.abs(y_true - y_pred), axis=-1)
 
     def backward(self, dvalues: Array, y_true: Array) -> None:
-        """Compute `dinputs`.
-
-        Parameters
-        ----------
-        dvalues, y_true : ndarray (m, n)
-            Outputs and targets.
-        """
         self.dinputs = np.sign(y_true - dvalues) / dvalues.shape[1] / len(dvalues)

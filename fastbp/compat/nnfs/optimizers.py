@@ -33,6 +33,16 @@ class _Optimizer:
         if self.decay:
             self.current_learning_rate = self.learning_rate * (1.0 / (1.0 + self.decay * self.iterations))
 
+    def update_params(self, layer: Any) -> None:
+        """Change a layer's parameters.
+
+        Parameters
+        ----------
+        layer : Layer_Dense
+            Layer with `dweights` and `dbiases`.
+        """
+        raise NotImplementedError
+
     def post_update_params(self) -> None:
         """Count a step.
 
@@ -86,13 +96,6 @@ class Optimizer_SGD(_Optimizer):  # noqa: N801 - the book's names, here and belo
         self.momentum = momentum
 
     def update_params(self, layer: Any) -> None:
-        """Change a layer's parameters.
-
-        Parameters
-        ----------
-        layer : Layer_Dense
-            Layer with `dweights` and `dbiases`.
-        """
         for kind, name in _PARAMETERS:
             update = -self.current_learning_rate * getattr(layer, f"d{name}")
             if self.momentum:
@@ -130,13 +133,6 @@ class Optimizer_Adagrad(_Optimizer):  # noqa: N801
         self.epsilon = epsilon
 
     def update_params(self, layer: Any) -> None:
-        """Change a layer's parameters.
-
-        Parameters
-        ----------
-        layer : Layer_Dense
-            Layer with `dweights` and `dbiases`.
-        """
         for kind, name in _PARAMETERS:
             g, cache, parameters = getattr(layer, f"d{name}"), _kept(layer, f"{kind}_cache"), getattr(layer, name)
             cache += g**2
@@ -175,13 +171,6 @@ class Optimizer_RMSprop(_Optimizer):  # noqa: N801
         self.epsilon, self.rho = epsilon, rho
 
     def update_params(self, layer: Any) -> None:
-        """Change a layer's parameters.
-
-        Parameters
-        ----------
-        layer : Layer_Dense
-            Layer with `dweights` and `dbiases`.
-        """
         for kind, name in _PARAMETERS:
             g, parameters = getattr(layer, f"d{name}"), getattr(layer, name)
             cache = self.rho * _kept(layer, f"{kind}_cache") + (1 - self.rho) * g**2
@@ -222,13 +211,6 @@ class Optimizer_Adam(_Optimizer):  # noqa: N801
         self.epsilon, self.beta_1, self.beta_2 = epsilon, beta_1, beta_2
 
     def update_params(self, layer: Any) -> None:
-        """Change a layer's parameters.
-
-        Parameters
-        ----------
-        layer : Layer_Dense
-            Layer with `dweights` and `dbiases`.
-        """
         t = self.iterations + 1
         for kind, name in _PARAMETERS:
             g, parameters = getattr(layer, f"d{name}"), getattr(layer, name)
