@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastbp.io import safetensors
-from fastbp.io.stack import Array, Builder, Stack, activations_of, from_names, refused, state_names
+from fastbp.io.stack import Array, Builder, Stack, from_names, refused, state_names
 
 Path = str | os.PathLike[str]
 
@@ -39,8 +39,7 @@ def read_safetensors(path: Path, activation: str | Sequence[str], output: str | 
     if "activations" not in metadata:
         return from_names(arrays, activation, output or "identity")
     *hidden, last = json.loads(metadata["activations"])
-    stack = from_names(arrays, hidden, last)
-    return Stack(stack.weights, stack.biases, stack.activations, metadata.get("loss") or None)
+    return from_names(arrays, hidden, last, metadata.get("loss") or None)
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
@@ -94,8 +93,7 @@ def _stack(
     builder = Builder()
     for l, (W, b) in enumerate(zip(weights, biases, strict=True), start=1):
         builder.affine(f"W{l}", W if columns else W.T, b)
-    builder.activations = list(activations_of(activation, output, n))
-    return builder.stack(loss=loss)
+    return builder.named(activation, output, loss)
 
 
 def _are_columns(weights: list[Array], biases: list[Any]) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastbp.io.stack import Array, Builder, Stack, activations_of, name_of, refused
+from fastbp.io.stack import Array, Builder, Stack, name_of, refused
 
 _NOTHING = ("InputLayer", "Dropout", "Flatten", "AlphaDropout", "GaussianDropout", "GaussianNoise")
 # Layers that are an activation, and their attributes that name its slope.
@@ -31,8 +31,7 @@ def read(model: Any, activation: str | Sequence[str], output: str | None) -> Sta
                 builder.affine(f"array {k}", kernel.T, bias)
             elif kernel.ndim != 1 or k == 0 or arrays[k - 1].ndim != 2:
                 raise refused(f"array {k}", f"its shape is {kernel.shape}, expected kernels (n_in, n_out) and biases")
-        builder.activations = list(activations_of(activation, output or "identity", len(builder.weights)))
-        return builder.stack()
+        return builder.named(activation, output or "identity")
     for layer in model.layers:
         _take(builder, layer)
     return builder.stack(output)

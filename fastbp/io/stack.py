@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fastbp.activations import ACTIVATIONS, SOFTMAX
 
-__all__ = ["Builder", "Stack", "activations_of", "same_function", "stack_of", "state_names"]
+__all__ = ["Builder", "Stack", "activations_of", "from_names", "name_of", "refused", "stack_of", "state_names"]
 
 _KNOWN = {**ACTIVATIONS, "softmax": SOFTMAX}
 # Where functions are compared: on both sides of 0, and far out.
@@ -85,6 +85,11 @@ class Builder:
             raise refused(layer, f"an activation after {self.activations[-1]!r}")
         self.activations[-1] = str(name)
 
+    def named(self, activation: str | Sequence[str], output: str, loss: str | None = None) -> Stack:
+        """Return what came, with these names for the activations of hidden layers and of the output."""
+        self.activations = activations_of(activation, output, len(self.weights))
+        return self.stack(loss=loss)
+
     def stack(self, output: str | None = None, loss: str | None = None) -> Stack:
         """Return what came, with another output activation where one is given."""
         if not self.weights:
@@ -121,16 +126,18 @@ def stack_of(network: Any) -> Stack:
     return Stack([W.copy() for W in twin.weights], [b.copy() for b in twin.biases], names, network.loss_function.name)
 
 
-def activations_of(activation: str | Sequence[str], output: str, n_layers: int) -> tuple[str, ...]:
+def activations_of(activation: str | Sequence[str], output: str, n_layers: int) -> list[str]:
     """Return names for all layers, from one for the hidden layers or one for each, and that of the output."""
     hidden = [activation] * (n_layers - 1) if isinstance(activation, str) else list(activation)
     if len(hidden) != n_layers - 1:
         raise ValueError(f"activation has {len(hidden)} entries, expected one for each of the {n_layers - 1} "
                          "hidden layers")
-    return (*hidden, output)
+    return [*hidden, output]
 
 
-def from_names(arrays: Mapping[str, Any], activation: str | Sequence[str], output: str) -> Stack:
+def from_names(
+    arrays: Mapping[str, Any], activation: str | Sequence[str], output: str, loss: str | None = None
+) -> Stack:
     """Return the layers of arrays that are called "....weight" and "....bias", in their order."""
     builder = Builder()
     weights = {name.removesuffix("weight"): array for name, array in arrays.items() if name.endswith("weight")}
@@ -139,9 +146,7 @@ def from_names(arrays: Mapping[str, Any], activation: str | Sequence[str], outpu
         raise refused(repr(strange[0]), "expected names that end in weight or bias")
     for stem, W in weights.items():
         builder.affine(repr(f"{stem}weight"), W, arrays.get(f"{stem}bias"))
-    names = activations_of(activation, output, len(weights))
-    builder.activations = list(names)
-    return builder.stack()
+    return builder.named(activation, output, loss)
 
 
 def state_names(stack: Stack) -> dict[str, Array]:
