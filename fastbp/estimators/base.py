@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOp
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from fastbp.canonical import float_type
-from fastbp.estimators.labelled import Labelled
+from fastbp.estimators.labelled import DENSE_NUMBERS, Labelled
 
 if TYPE_CHECKING:
     from fastbp.history import History
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus",
                "softsign", "hard_sigmoid", "mish", "exp")  # fmt: skip
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw", "adamax", "lion")
-# Numbers of a sparse X that are dense at a time in predictions.
-_DENSE_NUMBERS = 4_000_000
 
 
 def _at_least(low: float, kind: type = Real, closed: str = "left") -> Interval:
@@ -315,7 +313,7 @@ class BaseMLP(BaseEstimator):
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         if not hasattr(X, "toarray"):
             return network.forward(X)
-        X, step = X.tocsr(), max(1, _DENSE_NUMBERS // X.shape[1])
+        X, step = X.tocsr(), max(1, DENSE_NUMBERS // X.shape[1])
         return np.concatenate([network.forward(X[s : s + step].toarray()) for s in range(0, X.shape[0], step)])
 
     def __getstate__(self) -> dict[str, Any]:

@@ -9,11 +9,8 @@ from fastbp.base.network import BaseNetwork
 from fastbp.base.session import Session
 from fastbp.base.sources import Chunks, Source, array_chunks, in_order
 from fastbp.canonical import FloatArray, samples
-from fastbp.estimators.labelled import Labelled
+from fastbp.estimators.labelled import DENSE_NUMBERS, Labelled
 from fastbp.targets import targets
-
-# Numbers of a sparse X that are dense at a time.
-_DENSE_NUMBERS = 4_000_000
 
 
 class Samples(Source):
@@ -74,7 +71,7 @@ class Samples(Source):
             if self._sparse is None:
                 yield from array_chunks(session, data, rows, batch_size, last=last, penalty_scale=scale)
                 continue
-            step = max(1, _DENSE_NUMBERS // (self._sparse.shape[1] * batch_size)) * batch_size
+            step = max(1, DENSE_NUMBERS // (self._sparse.shape[1] * batch_size)) * batch_size
             for start in range(0, len(rows), step):
                 some = rows[start : start + step]
                 X = self._sparse[some].toarray().astype(self._dtype, copy=False)
