@@ -6,9 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from fastbp.checks import check_name, check_number
+from fastbp.conversion import is_finite
 from fastbp.exceptions import FormatError
 from fastbp.metrics import better_if
 
@@ -87,7 +86,7 @@ class Best:
             raise ValueError(f"monitor {self.monitor!r} is not measured, there are {', '.join(logs)}")
         value = float(logs[self.monitor])
         least = math.inf if math.isnan(self.value) else self._sign * self.value
-        better = self._sign * value < least - self._min_delta and are_finite(trainer)
+        better = self._sign * value < least - self._min_delta and is_finite(trainer.network.parameters)
         if better:
             self.value = value
         return better
@@ -138,25 +137,3 @@ class Best:
             raise FormatError(f"the best value of {self.monitor!r} in a checkpoint is {value!r}")
         self.value = float(value)
         return True
-
-
-def are_finite(trainer: Any) -> bool:
-    """Return whether all parameters of a trainer's network are finite.
-
-    Parameters
-    ----------
-    trainer : Trainer
-        The trainer.
-
-    Returns
-    -------
-    bool
-        Whether they are.
-
-    Examples
-    --------
-    >>> from fastbp.reference import Network, Trainer
-    >>> are_finite(Trainer(Network([1, 2], rng=0)))
-    True
-    """
-    return bool(np.isfinite(trainer.network.parameters).all())

@@ -10,12 +10,12 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastbp import canonical
 from fastbp.activations import Activation
-from fastbp.attached import Attached
+from fastbp.base.attached import Attached
+from fastbp.base.held_arrays import chained, check_apart, check_biases, check_weights, vector
 from fastbp.base.network import Canonical, Gradients
 from fastbp.base.parameters import Views, layer_views
 from fastbp.base.session import Session
 from fastbp.canonical import FloatArray
-from fastbp.held import chained, check_apart, check_biases, check_weights, vector
 from fastbp.losses import Loss
 from fastbp.network import Network
 from fastbp.regularization import Regularization
@@ -85,7 +85,7 @@ class BoundNetwork(Network):
         super().__init__(sizes, activation, output, loss, found, init="zeros")
         # of what users get: the network always takes them for changed, and they are always current
         views = self._arrays.weights, self._arrays.biases
-        self._pairs = [(view, matrix) for view, matrix in zip(views[0], matrices, strict=True)]
+        self._pairs = list(zip(views[0], matrices, strict=True))
         for l, (view, b) in enumerate(zip(views[1], held or (), strict=False)):
             self._pairs.append((view, vector(b, len(view), l)))
         # a copy of the flat array since somebody else has it: rounded to its type they need not be what is held
@@ -141,7 +141,7 @@ class BoundNetwork(Network):
         return Attached(session, self)
 
     def _rules(self, rules: Regularization) -> Regularization:
-        return rules if self._trains_biases else _fixed_biases(rules)
+        return rules if self._trains_biases else _FixedBiases(**vars(rules))
 
     # ------------------------------------------------------------------ samples as rows or columns
     def canonical(  # noqa: D102
@@ -372,7 +372,3 @@ class _FixedBiases(Regularization):
     def gradient_rules(self, *, biases: bool) -> dict[str, float]:
         # between -0 and 0
         return {"clip_value": 0.0} if biases else super().gradient_rules(biases=biases)
-
-
-def _fixed_biases(rules: Regularization) -> Regularization:
-    return _FixedBiases(**vars(rules))

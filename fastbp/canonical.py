@@ -112,7 +112,7 @@ def sample_weights(
     return weights
 
 
-def row_numbers(rows: Any, n_samples: int, argument: str = "rows") -> NDArray[np.int64]:
+def row_numbers(rows: Any, n_samples: int) -> NDArray[np.int64]:
     """Return numbers of samples as int64 (k,), at least one, each of 0..n_samples-1.
 
     Raises
@@ -127,14 +127,14 @@ def row_numbers(rows: Any, n_samples: int, argument: str = "rows") -> NDArray[np
     >>> row_numbers([2, 0, 2], 3)
     array([2, 0, 2])
     """
-    array = as_array(rows, argument)
+    array = as_array(rows, "rows")
     if array.ndim != 1 or array.size == 0:
-        raise ValueError(f"{variable(argument)} has shape {array.shape}, expected (k,) with k > 0")
+        raise ValueError(f"rows has shape {array.shape}, expected (k,) with k > 0")
     if array.dtype.kind not in "iu":
-        raise TypeError(f"{variable(argument)} holds {array.dtype}, expected numbers of samples: integers")
+        raise TypeError(f"rows holds {array.dtype}, expected numbers of samples: integers")
     for k in (int(array.argmin()), int(array.argmax())):
         if not 0 <= array[k] < n_samples:
-            raise ValueError(f"{place(argument, (k,))} is {array[k]}, expected rows 0..{n_samples - 1}")
+            raise ValueError(f"rows[{k}] is {array[k]}, expected rows 0..{n_samples - 1}")
     return np.require(array, dtype=np.int64, requirements=["C", "A"])
 
 

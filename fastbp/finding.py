@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastbp.activations import ACTIVATIONS
-from fastbp.base.network import layer_views
+from fastbp.base.parameters import layer_views
 from fastbp.bound import BoundNetwork, bind
 from fastbp.canonical import FloatArray
 from fastbp.reference import Network as Twin
@@ -218,9 +218,7 @@ def find_binding(
 
 
 def _listed(parameters: Any) -> list[NDArray[Any]]:
-    if isinstance(parameters, Mapping):
-        return [parameters[name] for name in parameters]
-    return list(parameters)
+    return list(parameters.values() if isinstance(parameters, Mapping) else parameters)
 
 
 def _readings(

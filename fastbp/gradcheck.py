@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastbp import canonical
-from fastbp.base.network import BaseNetwork, layer_views
+from fastbp.base.network import BaseNetwork
+from fastbp.base.parameters import layer_views
 from fastbp.checks import check_count, check_number
 
 # Largest relative error of correct gradients, by dtype. The sums of a step cost some of its digits, and most of them
@@ -188,20 +189,21 @@ def _draw(net: BaseNetwork, n: int, rng: np.random.Generator) -> NDArray[np.int6
     """Indices of `n` parameters, or of all. Each array gives the same number of them, as far as it is large enough."""
     if n >= net.parameters.size:
         return np.arange(net.parameters.size)
-    starts = np.cumsum([0, *_array_sizes(net)])
-    shuffled = [start + rng.permutation(stop - start) for start, stop in pairwise(starts)]
+    shuffled = [start + rng.permutation(stop - start) for start, stop in pairwise(_starts(net))]
     turns = np.concatenate([np.arange(len(part)) for part in shuffled])
     first = np.argsort(turns, kind="stable")[:n]
     return np.sort(np.concatenate(shuffled)[first])
 
 
-def _array_sizes(net: BaseNetwork) -> list[int]:
-    return [array.size for layer in zip(*layer_views(net.parameters, net.sizes), strict=True) for array in layer]
+def _starts(net: BaseNetwork) -> NDArray[np.int64]:
+    """Where W1, b1, W2, ... begin in the parameters, and where the last one ends."""
+    layers = zip(*layer_views(net.parameters, net.sizes), strict=True)
+    return np.cumsum([0, *(array.size for layer in layers for array in layer)])
 
 
 def _name(net: BaseNetwork, k: int) -> str:
     """Name of parameter k, such as weights[0][3, 17]."""
-    starts = np.cumsum([0, *_array_sizes(net)])
+    starts = _starts(net)
     array = int(np.searchsorted(starts, k, side="right")) - 1
     l, is_bias = divmod(array, 2)
     i, j = divmod(k - int(starts[array]), 1 if is_bias else net.sizes[l])

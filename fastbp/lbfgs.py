@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastbp.base.network import BaseNetwork, layer_views
+from fastbp.base.network import BaseNetwork
+from fastbp.base.parameters import layer_views
 from fastbp.base.shares import SharedGradient
 from fastbp.canonical import FloatArray
 from fastbp.checks import check_count, check_number
@@ -229,10 +230,10 @@ class Objective:
         ValueError
             If something differs between ranks.
         """
-        from fastbp.base import alike  # few need it
+        from fastbp.base import agreement  # few need it
 
         network = self.network
-        ranks.meet({**alike.network_facts(network), **alike.data_facts(self._data), "l2": self._l2, **facts})
+        ranks.meet({**agreement.network_facts(network), **agreement.data_facts(self._data), "l2": self._l2, **facts})
         network.parameters[:] = ranks.from_first(np.array(network.parameters))
         network._limit = ranks.cores
         self._mean = SharedGradient(network, self._data, ranks)

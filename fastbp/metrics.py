@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 
 from fastbp.canonical import FloatArray
 from fastbp.checks import check_count, check_name
-from fastbp.targets import name_one_class
+from fastbp.targets import Targets, name_one_class
 
 __all__ = ["METRICS", "Metric", "NamedMetric", "better_if", "mae", "named_metrics", "r2", "top_k"]
 
-Targets = FloatArray | NDArray[np.int64]
 Metric = Callable[[Any, Any], float]
 
 

@@ -10,8 +10,9 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from fastbp.best import Best, are_finite
+from fastbp.best import Best
 from fastbp.checks import check_truth
+from fastbp.conversion import is_finite
 from fastbp.events import Callback
 from fastbp.exceptions import FormatError
 from fastbp.kernels.runtime import whole_files
@@ -91,7 +92,7 @@ class ModelCheckpoint(Callback):
             self._last = self._path.filled(trainer.epochs, logs)
 
     def on_checkpoint(self, trainer: Any, epoch: int, logs: Mapping[str, float]) -> None:  # noqa: ARG002, D102
-        if not are_finite(trainer):
+        if not is_finite(trainer.network.parameters):
             message = f"parameters are not finite after epoch {trainer.epochs}: {self._path.text!r} is not written"
             warnings.warn(message, RuntimeWarning, stacklevel=2)
         elif self._due:

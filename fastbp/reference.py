@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from fastbp.activations import SOFTMAX
 from fastbp.base.dropout import dropout_mask
-from fastbp.base.network import BaseNetwork, Canonical, Targets, Views, layer_views
+from fastbp.base.network import BaseNetwork, Canonical, Targets
+from fastbp.base.parameters import Views, layer_views
 from fastbp.base.session import ChunkResult, summed_length
 from fastbp.base.session import Session as AnySession
 from fastbp.base.shares import shared

@@ -66,7 +66,18 @@ class Constant:
 
 
 @dataclass(frozen=True)
-class StepDecay:
+class _Decay:
+    initial: float
+    every: int
+    factor: float = 0.1
+
+    def __post_init__(self) -> None:
+        keep_from_0(self, "initial", "factor")
+        keep_counts(self, "every")
+
+
+@dataclass(frozen=True)
+class StepDecay(_Decay):
     """Decay in steps, η(t) = initial · factor^⌊t / every⌋.
 
     Parameters
@@ -93,21 +104,13 @@ class StepDecay:
     [1.0, 1.0, 0.5, 0.25]
     """
 
-    initial: float
-    every: int
-    factor: float = 0.1
-
-    def __post_init__(self) -> None:
-        keep_from_0(self, "initial", "factor")
-        keep_counts(self, "every")
-
     def __call__(self, step: int) -> float:
         """Return η(step)."""
         return self.initial * _power(self.factor, step // self.every)
 
 
 @dataclass(frozen=True)
-class ExponentialDecay:
+class ExponentialDecay(_Decay):
     """Exponential decay, η(t) = initial · factor^(t / every).
 
     Parameters
@@ -133,14 +136,6 @@ class ExponentialDecay:
     >>> [ExponentialDecay(1.0, every=10, factor=0.25)(step) for step in (0, 5, 10)]
     [1.0, 0.5, 0.25]
     """
-
-    initial: float
-    every: int
-    factor: float = 0.1
-
-    def __post_init__(self) -> None:
-        keep_from_0(self, "initial", "factor")
-        keep_counts(self, "every")
 
     def __call__(self, step: int) -> float:
         """Return η(step)."""

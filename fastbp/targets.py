@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from fastbp.conversion import DOT_LIMIT, FloatArray, as_array, finite, missing, place, variable
 from fastbp.losses import ANY, Loss
 
-__all__ = ["TARGET_SUM", "name_one_class", "targets"]
+__all__ = ["TARGET_SUM", "Targets", "name_one_class", "targets"]
+
+Targets = FloatArray | NDArray[np.int64]
 
 # How far the sum of a row may be from 1: rounding of float16, of numbers with three digits.
 TARGET_SUM = 1e-3
@@ -26,7 +28,7 @@ def targets(
     *,
     loss: Loss | None = None,
     shares: bool = False,
-) -> FloatArray | NDArray[np.int64]:
+) -> Targets:
     """Return Y as a finite array of `shape` and `dtype`, or as int64 labels (n_samples,).
 
     Parameters

@@ -54,7 +54,7 @@ ROWS = [
     (24, "alignment is not looked at", "conversion.py", "not (flags.c_contiguous and flags.aligned):",
      "not flags.c_contiguous:"),
     (25, "no rows", "canonical.py", "if shape[0] == 0:", "if False:"),
-    (26, "softmax of one output", "base/pairs.py", "if n_outputs == 1:", "if False:", "says_what"),
+    (26, "softmax of one output", "base/output_and_loss.py", "if n_outputs == 1:", "if False:", "says_what"),
     (27, "a batch is less than all", "base/feeds.py",
      "        return array_chunks(session, data, order, trainer.batch_size)",
      "        return array_chunks(session, data, order, min(trainer.batch_size, max(1, n - 1)))"),

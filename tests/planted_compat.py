@@ -67,7 +67,7 @@ FACES = (
     ("bound.py", _BOUND,
      ("what is written into the flat array", "if self._seen is not None and (self", "if False and (self"),
      ("biases that are not there", "                b[...] = 0.0", "                pass")),
-    ("attached.py", _BOUND, ("arrays behind", "self._network._scatter()", "pass")),
+    ("base/attached.py", _BOUND, ("arrays behind", "self._network._scatter()", "pass")),
     ("finding.py", _PAGE, ("words for a sum", "(2.0 * self.m, f\"the sum", "(3.0 * self.m, f\"the sum")),
     ("kernels/arrays.py", _LOOPS,
      ("biases", "    start[:n_out] = b\n", "    start[:n_out] = 0\n")),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fastbp.base.classes import ClassWeights
 from fastbp.base.network import BaseNetwork, Canonical
-from fastbp.base.reader import Reader
+from fastbp.base.reading_thread import ReadingThread
 from fastbp.base.session import Session
 from fastbp.base.sources import Chunks, array_chunks
 from fastbp.base.table import Table, check_memory
@@ -137,7 +137,7 @@ class Blocks:
             raise ValueError(f"batch_size has grown from {self._batch_size} to {batch_size} in a fit with memory")
         to_come, free = self._grouped(rng), [*range(self._n_groups)]
         live, left = list[_Group](), np.empty(0, np.int64)
-        reader = Reader(self._read)
+        reader = ReadingThread(self._read)
         try:
             asked = self._ask(reader, to_come, free)
             while asked or live:
@@ -168,7 +168,7 @@ class Blocks:
             groups[-1].size += sizes[k]
         return groups
 
-    def _ask(self, reader: Reader, to_come: deque[_Group], free: list[int]) -> list[_Group]:
+    def _ask(self, reader: ReadingThread, to_come: deque[_Group], free: list[int]) -> list[_Group]:
         """Have groups read to the places that are free."""
         asked = []
         while to_come and free:

@@ -16,13 +16,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastbp import canonical
 from fastbp.base.network_state import NetworkState
-from fastbp.base.parameters import Views, layer_views
+from fastbp.base.parameters import layer_views
 from fastbp.canonical import FloatArray
-from fastbp.targets import name_one_class, targets
+from fastbp.targets import Targets, name_one_class, targets
 
-__all__ = ["BaseNetwork", "Canonical", "Gradients", "Targets", "Views", "layer_views"]
+__all__ = ["BaseNetwork", "Canonical", "Gradients", "Targets"]
 
-Targets = FloatArray | NDArray[np.int64]
 Canonical = tuple[FloatArray, Targets, FloatArray | None]
 
 

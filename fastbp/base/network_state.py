@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike
 
 from fastbp import canonical
 from fastbp.activations import ACTIVATIONS, SOFTMAX, Activation, get_activation
-from fastbp.base.pairs import check_pair
+from fastbp.base.output_and_loss import check_pair
 from fastbp.base.parameters import ParameterArrays, Views, layer_views
 from fastbp.canonical import FloatArray
 from fastbp.checks import check_truth

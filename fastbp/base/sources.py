@@ -1,4 +1,4 @@
-"""What a fit is fed with: whole arrays in minibatches, or minibatches that come one by one."""
+"""An epoch, chunk by chunk: whole arrays in minibatches, or minibatches that an iterable gives one by one."""
 
 from __future__ import annotations
 
@@ -114,6 +114,17 @@ def parts_of(batch: Any, title: str) -> tuple[Any, Any, Any]:
     return X, Y, weight
 
 
+def names_of(title: str) -> list[str]:
+    """Return what messages call X, Y and sample_weight of a batch.
+
+    Examples
+    --------
+    >>> names_of("batch 3")
+    ['X of batch 3', 'Y of batch 3', 'sample_weight of batch 3']
+    """
+    return [f"{name} of {title}" for name in ("X", "Y", "sample_weight")]
+
+
 def check_repeatable(batches: Any, epochs: int, argument: str) -> None:
     """Raise ValueError if batches can be gone through once, and there are several epochs."""
     if isinstance(batches, Iterator) and epochs > 1:
@@ -131,7 +142,7 @@ class _Called:
 
     def __iter__(self) -> Iterator[Any]:
         batches = self._function()
-        if not _may_give_batches(batches):
+        if not may_give_batches(batches):
             raise TypeError(
                 f"{self._argument}() returned {type(batches).__name__}, expected an iterator over batches (X, Y)"
             )
@@ -150,7 +161,8 @@ def called(batches: Any, argument: str) -> Any:
     return _Called(batches, argument) if callable(batches) and not isinstance(batches, Iterable) else batches
 
 
-def _may_give_batches(batches: Any) -> bool:
+def may_give_batches(batches: Any) -> bool:
+    """Whether it is an iterable that is neither an array, nor text, nor a mapping."""
     return isinstance(batches, Iterable) and not isinstance(batches, (np.ndarray, str, bytes, Mapping))
 
 
@@ -184,7 +196,7 @@ class Batches:
 
     def __init__(self, network: BaseNetwork, batches: Any, epochs: int, by_class: ClassWeights = None) -> None:
         batches = called(batches, "X")
-        if not _may_give_batches(batches):
+        if not may_give_batches(batches):
             kind = type(batches).__name__
             raise TypeError(f"X is of type {kind} and Y is missing; X alone must be an iterable of (X, Y)")
         check_repeatable(batches, epochs, "X")
@@ -200,13 +212,13 @@ class Batches:
     def __iter__(self) -> Iterator[Canonical]:
         number = 0
         for number, batch in enumerate(self._batches, start=1):
-            X, Y, weight = parts_of(batch, f"batch {number}")
+            title = f"batch {number}"
+            X, Y, weight = parts_of(batch, title)
             if self.may_be_empty and np.shape(X)[:1] == (0,):
                 network = self.network
                 yield np.empty((0, network.sizes[0]), network.dtype), np.empty(0, np.int64), None
                 continue
-            names = [f"{name} of batch {number}" for name in ("X", "Y", "sample_weight")]
-            self.last = self.network.canonical(X, Y, weight, names=names)
+            self.last = self.network.canonical(X, Y, weight, names=names_of(title))
             yield weigh_classes(self.network, self.last, self._by_class)
         if number == 0:
             raise ValueError("X gave no batches; an iterable must begin anew each time it is gone through")

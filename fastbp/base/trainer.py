@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastbp import canonical
 from fastbp.base.classes import class_weights
-from fastbp.base.dead import warn_of_dead_layers
+from fastbp.base.dead_layers import warn_of_dead_layers
 from fastbp.base.feeds import Feed, feed_of
 from fastbp.base.network import Canonical
 from fastbp.base.progress import Progress
@@ -274,9 +274,9 @@ class BaseTrainer(TrainerState):
     def _meet(self, data: Canonical | None, facts: dict[str, Any] | None = None) -> None:
         """Where there are other ranks, see that they train the same, and give them what rank 0 has."""
         if self._ranks.size > 1:
-            from fastbp.base import alike  # few need it
+            from fastbp.base import agreement  # few need it
 
-            alike.meet(self, alike.data_facts(data) | (facts or {}))
+            agreement.meet(self, agreement.data_facts(data) | (facts or {}))
 
     def _epoch(
         self,

@@ -34,16 +34,15 @@ from fastbp.regularization import Regularization
 _DEFAULT_OPTIMIZER = SGD()
 
 
-def _regularization(value: Any) -> Regularization:
-    if not isinstance(value, Regularization):
-        raise TypeError(f"regularization must be a fastbp.regularization.Regularization, got {value!r}")
-    return value
+def _of_kind(name: str, kind: type, path: str) -> Callable[[Any], Any]:
+    """A check that a value is of a kind, which users know by its path."""
 
+    def checked(value: Any) -> Any:
+        if not isinstance(value, kind):
+            raise TypeError(f"{name} must be a {path}, got {value!r}")
+        return value
 
-def _history(value: Any) -> History:
-    if not isinstance(value, History):
-        raise TypeError(f"history must be a fastbp.History, got {value!r}")
-    return value
+    return checked
 
 
 @cache
@@ -59,9 +58,9 @@ _SETTERS: dict[str, Callable[[Any], Any]] = {
     "shuffle": lambda value: check_truth("shuffle", value),
     "threads": lambda value: None if value is None else check_count("threads", value),
     "rng": canonical.generator,
-    "regularization": _regularization,
+    "regularization": _of_kind("regularization", Regularization, "fastbp.regularization.Regularization"),
     "epochs": lambda value: check_count("epochs", value, 0, MANY),
-    "history": _history,
+    "history": _of_kind("history", History, "fastbp.History"),
 }
 # What a session is made for: it is made anew where one of these changes.
 _SHAPE_THE_SESSION = frozenset({"optimizer", "threads", "regularization"})
@@ -97,20 +96,15 @@ class TrainerState(ABC):
         if not isinstance(network, BaseNetwork):
             raise TypeError(f"network must be a Network, got {network!r}")
         self.network = network
-        self._steps = np.zeros(1, np.int64)  # counted by whoever makes the updates, so that no interruption miscounts
+        self._steps = np.zeros(1, np.int64)  # counted where the updates are made, so that no interruption miscounts
         self.epochs = 0
         self.optimizer = get_optimizer(optimizer)
         self.batch_size, self.shuffle, self.threads = batch_size, shuffle, threads
         self.rng = rng
         rules = Regularization(
-            l1=l1,
-            l2=l2,
-            dropout=dropout,
-            max_norm=max_norm,
-            clip_value=clip_value,
-            clip_norm=clip_norm,
+            l1=l1, l2=l2, dropout=dropout, max_norm=max_norm, clip_value=clip_value, clip_norm=clip_norm,
             label_smoothing=label_smoothing,
-        )
+        )  # fmt: skip
         if rules.label_smoothing and network.loss_function != LOSSES["cross_entropy"]:
             name = network.loss_function.name
             raise ValueError(f"label_smoothing is for the loss 'cross_entropy', the network has {name!r}")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from fastbp.base.network import BaseNetwork, Canonical
 from fastbp.base.shares import share_of
-from fastbp.base.sources import called, check_repeatable, parts_of
+from fastbp.base.sources import called, check_repeatable, may_give_batches, names_of, parts_of
 from fastbp.canonical import FloatArray
 from fastbp.distributed.alone import ALONE, Alone
 from fastbp.distributed.ranks import Ranks
@@ -91,8 +91,8 @@ class Validation:
             return
         number = 0
         for number, batch in enumerate(self._data, start=1):
-            of = f" of batch {number} of validation_data"
-            yield _taken(self._network, parts_of(batch, f"batch {number} of validation_data"), _named(of))
+            title = f"batch {number} of validation_data"
+            yield _taken(self._network, parts_of(batch, title), names_of(title))
         if number == 0:
             raise ValueError(
                 "validation_data gave no batches; an iterable must begin anew each time it is gone through"
@@ -130,11 +130,7 @@ class _Part(NamedTuple):
     kept: tuple[Any, ...] | None
 
 
-def _named(of: str) -> tuple[str, str, str]:
-    return f"X{of}", f"Y{of}", f"sample_weight{of}"
-
-
-def _taken(network: BaseNetwork, data: Any, names: tuple[str, str, str]) -> tuple[Canonical, Any]:
+def _taken(network: BaseNetwork, data: Any, names: Sequence[str]) -> tuple[Canonical, Any]:
     X, Y, weight = (*data, None)[:3]
     return network.canonical(X, Y, weight, names=names), np.asarray(Y)
 
@@ -158,14 +154,10 @@ def _are_batches(data: Any) -> bool:
             return False
         if data and all(_is_batch(part) for part in data):
             return True
-    elif isinstance(data, Iterable) and not isinstance(data, (np.ndarray, str, bytes, dict)) and not _is_table(data):
+    elif may_give_batches(data) and not (hasattr(data, "__array__") or hasattr(data, "columns")):
         return True
     kind = type(data).__name__ + (f" of {len(data)}" if isinstance(data, (tuple, list)) else "")
     raise TypeError(f"validation_data must be (X, Y) or (X, Y, sample_weight), or an iterable of them, got {kind}")
-
-
-def _is_table(data: Any) -> bool:
-    return hasattr(data, "__array__") or hasattr(data, "columns")
 
 
 def _is_batch(part: Any) -> bool:

@@ -16,11 +16,11 @@ PACKAGE = ROOT / "fastbp"
 # root is one of the tables or stands on everything (FACE).
 TABLES = {
     "activations", "losses", "optimizers", "schedules", "plateau", "cosine", "initializers", "metrics", "callbacks",
-    "events", "history", "regularization", "checks", "canonical", "held", "conversion", "targets", "update_rules",
+    "events", "history", "regularization", "checks", "canonical", "conversion", "targets", "update_rules",
     "moments", "exceptions", "paths", "best", "recorders", "domains",
 }
 FACE = {
-    "network", "trainer", "gradcheck", "lbfgs", "configuration", "precompile", "bound", "attached", "finding",
+    "network", "trainer", "gradcheck", "lbfgs", "configuration", "precompile", "bound", "finding",
     "exchange", "files", "", "__main__",
 }
 # Modules of the kernels that others use, too, without what Numba compiles.

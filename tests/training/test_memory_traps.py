@@ -14,7 +14,7 @@ from test_memory import MEMORY, N, Sliced, X, Y, mapped, trained
 
 import fastbp
 from fastbp.base.mapped import FileRows
-from fastbp.base.reader import Reader
+from fastbp.base.reading_thread import ReadingThread
 
 
 def refused(implementation, error, message, X=None, Y=Y, memory=MEMORY, **fit):
@@ -225,7 +225,7 @@ except KeyboardInterrupt:
 
 def test_a_reader_that_was_never_asked_has_no_thread():
     threads = threading.active_count()
-    reader = Reader(print)
+    reader = ReadingThread(print)
     reader.ask([])
     reader.wait()
     reader.stop()
@@ -235,7 +235,7 @@ def test_a_reader_that_was_never_asked_has_no_thread():
 
 def test_a_reader_stops_after_the_present_job():
     done = []
-    reader = Reader(lambda job: time.sleep(0.01) or done.append(job))
+    reader = ReadingThread(lambda job: time.sleep(0.01) or done.append(job))
     reader.ask(range(1000))
     while not done:
         time.sleep(0.001)

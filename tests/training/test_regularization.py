@@ -5,7 +5,7 @@ import pytest
 from networks import make_data, make_labels, make_network, make_samples, make_trainer, relative_error
 
 import fastbp
-from fastbp.base.network import layer_views
+from fastbp.base.parameters import layer_views
 from fastbp.kernels.blocking import NORM_PART
 from fastbp.optimizers import SGD, Adam
 from fastbp.reference import dropout_mask

@@ -16,7 +16,7 @@ _HEAD_START = 5e-4
 _TRIES = 100
 
 
-class Reader:
+class ReadingThread:
     """A thread that calls a function with one job after the other; it begins with the first ones.
 
     Parameters
@@ -27,7 +27,7 @@ class Reader:
     Examples
     --------
     >>> found = []
-    >>> reader = Reader(lambda x: found.append(2 * x))
+    >>> reader = ReadingThread(lambda x: found.append(2 * x))
     >>> reader.ask([1, 2])
     >>> reader.wait()
     >>> reader.stop()

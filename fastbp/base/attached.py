@@ -1,4 +1,4 @@
-"""The session after which the arrays of a caller are current."""
+"""The session after which the arrays of a caller, as `fastbp.bind` takes them, are current."""
 
 from __future__ import annotations
 

@@ -6,7 +6,8 @@ import warnings
 
 import numpy as np
 
-from fastbp.base.network import BaseNetwork, layer_views
+from fastbp.base.network import BaseNetwork
+from fastbp.base.parameters import layer_views
 from fastbp.canonical import FloatArray
 from fastbp.symbolic.derive import activation_derivative
 
