@@ -199,6 +199,27 @@ class Engine:
         return losses, 0
 
 
+def sigmoid(z: Any) -> Any:
+    """Compute 1 / (1 + exp(−z)).
+
+    Parameters
+    ----------
+    z : float or ndarray
+        Weighted inputs.
+
+    Returns
+    -------
+    float or ndarray
+        Activations.
+
+    Examples
+    --------
+    >>> float(sigmoid(0.0))
+    0.5
+    """
+    return 1.0 / (1.0 + np.exp(-z))
+
+
 def rate_of(value: Any) -> float | None:
     """A learning rate that the kernels take, or None."""
     try:

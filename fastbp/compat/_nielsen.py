@@ -5,38 +5,18 @@ Parameters are lists: weights (n_out, n_in), biases (n_out, 1). Samples are pair
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from fastbp.compat._core import Array, Clock, Engine, close, overridden, rate_of, stacked
+from fastbp.compat._core import Array, Clock, Engine, close, overridden, rate_of, sigmoid, stacked
 
 # The methods that the kernels stand for.
 LOOP = ("update_mini_batch", "backprop", "feedforward")
 COSTS = ("cross_entropy", "quadratic")
-
-
-def sigmoid(z: Any) -> Any:
-    """Compute 1 / (1 + exp(−z)).
-
-    Parameters
-    ----------
-    z : float or ndarray
-        Weighted inputs.
-
-    Returns
-    -------
-    float or ndarray
-        Activations.
-
-    Examples
-    --------
-    >>> float(sigmoid(0.0))
-    0.5
-    """
-    return 1.0 / (1.0 + np.exp(-z))
 
 
 def sigmoid_prime(z: Any) -> Any:
@@ -104,7 +84,7 @@ def update(net: Any, mini_batch: Sequence[Any], eta: float, kept: float) -> None
 
 # ------------------------------------------------------------------ many minibatches
 class Descent:
-    """One call of SGD: epochs of minibatches, in NumPy at first, then by the kernels where they pay.
+    """One call of SGD: shuffled epochs of minibatches, in NumPy at first, then by the kernels where they pay.
 
     Parameters
     ----------
@@ -112,28 +92,46 @@ class Descent:
         Network with lists `weights` and `biases`, which get new arrays at every update, and `backprop`.
     base : type
         The face's own class, whose methods the kernels stand for.
-    data : list of (x, y)
-        Training samples. `epoch` takes their numbers in the order of training.
+    training_data : iterable of (x, y)
+        Training samples as given to SGD.
     epochs, batch_size : int
         As given to SGD.
-    eta, decay : float
-        Learning rate, and λ/n of the penalty of the weights.
+    eta, lmbda : float
+        Learning rate, and λ of the penalty λ/(2n) Σ w² of the weights.
     update : callable
         Function of a minibatch that makes the update in NumPy.
+
+    Attributes
+    ----------
+    data : list of (x, y)
+        Training samples in the order in which they were given.
     """
 
     def __init__(
-        self, net: Any, base: type, data: Sequence[Any], epochs: int, batch_size: int, eta: Any, decay: Any,
+        self, net: Any, base: type, training_data: Iterable[Any], epochs: int, batch_size: int, eta: Any, lmbda: Any,
         update: Callable[[list[Any]], None],
     ) -> None:
-        self._net, self._data, self._batch, self._update = net, data, batch_size, update
-        self._rate, self._decay = rate_of(eta), rate_of(decay)
+        self.data = data = list(training_data)
+        shuffles = net.shuffles_callers_list and isinstance(training_data, list)
+        self._callers: list[Any] | None = training_data if shuffles else None  # type: ignore[assignment]
+        self._net, self._epochs, self._batch, self._update = net, epochs, batch_size, update
+        self._rate, self._decay = rate_of(eta), rate_of(lmbda / len(data) if data else 0.0)
         self._clock = Clock(epochs * -(-len(data) // max(1, batch_size)))
         self._clock.refused = self._rate is None or self._decay is None or overridden(net, base, LOOP)
         self._engine: Engine | None = None
         self._samples: tuple[Array, Array] | None = None
 
-    def epoch(self, order: Sequence[int]) -> None:
+    def epochs(self) -> Iterator[int]:
+        """Train for all epochs, each in an order of `random.shuffle`, and yield the number of each."""
+        order = list(range(len(self.data)))
+        for epoch in range(self._epochs):
+            random.shuffle(order)
+            if self._callers is not None:
+                self._callers[:] = [self.data[k] for k in order]
+            self._train(order)
+            yield epoch
+
+    def _train(self, order: Sequence[int]) -> None:
         """Train on all minibatches of `order`."""
         done = 0
         while done < len(order):
@@ -142,17 +140,17 @@ class Descent:
             if self._engine is not None:
                 done += self._run(order[done:])
                 continue
-            batch = [self._data[k] for k in order[done : done + self._batch]]
+            batch = [self.data[k] for k in order[done : done + self._batch]]
             self._clock.step(self._update, batch)
             done += self._batch
 
     def _take_over(self, first: Sequence[int]) -> None:
         """Have the kernels train, if they compute the gradient of the minibatch `first` as the network does."""
-        net, batch = self._net, [self._data[k] for k in first]
+        net, batch = self._net, [self.data[k] for k in first]
         self._clock.refused = True
         sizes = [net.weights[0].shape[1], *(w.shape[0] for w in net.weights)]
-        X = stacked([x for x, _ in self._data], sizes[0])
-        Y = stacked([y for _, y in self._data], sizes[-1])
+        X = stacked([x for x, _ in self.data], sizes[0])
+        Y = stacked([y for _, y in self.data], sizes[-1])
         if X is None or Y is None or not (np.isfinite(X).all() and np.isfinite(Y).all()):
             return
         parts = [[*nabla_w, *nabla_b] for nabla_b, nabla_w in (net.backprop(x, y) for x, y in batch)]
@@ -192,6 +190,6 @@ class Descent:
         """a^L of samples as rows, by the kernels if they train; None if they do not."""
         if self._engine is None:
             return None
-        X = self._samples[0] if data is self._data and self._samples is not None else stacked(
+        X = self._samples[0] if data is self.data and self._samples is not None else stacked(
             [x for x, _ in data], self._engine.network.sizes[0])
         return None if X is None else self._engine.outputs(X)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastbp.compat._core import Array, overridden, remember
+from fastbp.compat._core import Array, overridden, remember, sigmoid
 
 __all__ = ["NeuralNetwork", "hidden_nodes", "iterations", "learning_rate", "output_nodes"]
 
@@ -22,10 +22,6 @@ hidden_nodes = 2
 output_nodes = 1
 
 _PIECES = ("forward_pass_train", "backpropagation", "update_weights")
-
-
-def _sigmoid(x: Any) -> Any:
-    return 1 / (1 + np.exp(-x))
 
 
 @remember
@@ -65,7 +61,7 @@ class NeuralNetwork:
         self.weights_input_to_hidden = normal(0.0, input_nodes**-0.5, (input_nodes, hidden_nodes))
         self.weights_hidden_to_output = normal(0.0, hidden_nodes**-0.5, (hidden_nodes, output_nodes))
         self.lr = learning_rate
-        self.activation_function: Any = _sigmoid
+        self.activation_function: Any = sigmoid
 
     def train(self, features: ArrayLike, targets: ArrayLike) -> None:
         """Make one update with the mean gradient of all samples.
@@ -82,7 +78,7 @@ class NeuralNetwork:
         >>> NeuralNetwork(2, 3, 1, 0.1).train([[0.0, 1.0], [1.0, 0.0]], [0.0, 1.0])
         """
         X, y = np.asarray(features), np.asarray(targets)
-        replaced = self.activation_function is not _sigmoid or overridden(self, NeuralNetwork, _PIECES)
+        replaced = self.activation_function is not sigmoid or overridden(self, NeuralNetwork, _PIECES)
         if replaced or X.ndim != 2 or not len(X) or X.dtype.kind not in "biuf" or y.dtype.kind not in "biuf":
             self._train_one_by_one(features, targets)
             return

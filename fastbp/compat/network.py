@@ -12,7 +12,6 @@ References
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -109,17 +108,10 @@ class Network:
         Epoch 0 complete
         Epoch 1 complete
         """
-        data = training_data if self.shuffles_callers_list and isinstance(training_data, list) else list(training_data)
-        tests = list(test_data) if test_data else None
-        original = list(data)
-        order = list(range(len(data)))
-        descent = Descent(self, Network, original, epochs, mini_batch_size, eta, 0.0,
+        descent = Descent(self, Network, training_data, epochs, mini_batch_size, eta, 0.0,
                           lambda batch: self.update_mini_batch(batch, eta))
-        for epoch in range(epochs):
-            random.shuffle(order)
-            if data is training_data:
-                data[:] = [original[k] for k in order]
-            descent.epoch(order)
+        tests = list(test_data) if test_data else None
+        for epoch in descent.epochs():
             if tests is None:
                 print(f"Epoch {epoch} complete")  # noqa: T201 - as the module does
             else:

@@ -13,7 +13,6 @@ References
 from __future__ import annotations
 
 import json
-import random
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -157,20 +156,14 @@ class Network:
         Epoch 0 training complete
         Accuracy on training data: 2 / 2
         """
-        data = training_data if self.shuffles_callers_list and isinstance(training_data, list) else list(training_data)
-        tests = list(evaluation_data) if evaluation_data else []
-        original, n = list(data), len(data)
-        order = list(range(n))
-        descent = Descent(self, Network, original, epochs, mini_batch_size, eta, lmbda / n if n else 0.0,
+        descent = Descent(self, Network, training_data, epochs, mini_batch_size, eta, lmbda,
                           lambda batch: self.update_mini_batch(batch, eta, lmbda, n))
+        tests = list(evaluation_data) if evaluation_data else []
+        original, n = descent.data, len(descent.data)
         results: Monitored = ([], [], [], [])
         evaluation_cost, evaluation_accuracy, training_cost, training_accuracy = results
         best, waited = 0, 0
-        for epoch in range(epochs):
-            random.shuffle(order)
-            if data is training_data:
-                data[:] = [original[k] for k in order]
-            descent.epoch(order)
+        for epoch in descent.epochs():
             _show(f"Epoch {epoch} training complete")
             measured = _Measured(self, descent)
             if monitor_training_cost:

@@ -32,8 +32,6 @@ KINDS: dict[type, Mapping[str, Any]] = {Activation: {**ACTIVATIONS, "softmax": S
 OPTIMIZER_TYPES = {type(optimizer).__name__: type(optimizer) for optimizer in OPTIMIZERS.values()}
 SCHEDULE_TYPES: dict[str, Any] = {schedule.__name__: schedule for schedule in SCHEDULES.values()}
 
-Arrays = Mapping[str, NDArray[Any]]
-
 
 def describe_network(network: Any) -> dict[str, Any]:
     """Return the description of a network: sizes, dtype, activations and loss.

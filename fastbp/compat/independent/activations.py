@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastbp.compat._core import Array, remember
+from fastbp.compat._core import Array, remember, sigmoid
 from fastbp.compat.independent.activation import Activation
 from fastbp.compat.independent.layer import Layer
 
@@ -26,10 +26,6 @@ class Tanh(Activation):
         super().__init__(np.tanh, lambda x: 1 - np.tanh(x) ** 2)
 
 
-def _sigmoid(x: Any) -> Any:
-    return 1 / (1 + np.exp(-x))
-
-
 class Sigmoid(Activation):
     """Layer of the logistic function.
 
@@ -40,7 +36,7 @@ class Sigmoid(Activation):
     """
 
     def __init__(self) -> None:
-        super().__init__(_sigmoid, lambda x: _sigmoid(x) * (1 - _sigmoid(x)))
+        super().__init__(sigmoid, lambda x: sigmoid(x) * (1 - sigmoid(x)))
 
 
 @remember

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastbp.compat._core import Array, remember
+from fastbp.compat.aflak.activations import tanh, tanh_prime
 
 __all__ = ["Activation", "Layer", "Linear", "Tanh", "tanh", "tanh_prime"]
 
@@ -115,48 +116,6 @@ class Activation(Layer):
 
     def backward(self, grad: Array) -> Any:
         return self.f_prime(self.inputs) * grad
-
-
-def tanh(x: Any) -> Any:
-    """Return tanh x.
-
-    Parameters
-    ----------
-    x : float or ndarray
-        Weighted inputs.
-
-    Returns
-    -------
-    float or ndarray
-        Activations.
-
-    Examples
-    --------
-    >>> float(tanh(0.0))
-    0.0
-    """
-    return np.tanh(x)
-
-
-def tanh_prime(x: Any) -> Any:
-    """Return 1 − tanh² x.
-
-    Parameters
-    ----------
-    x : float or ndarray
-        Weighted inputs.
-
-    Returns
-    -------
-    float or ndarray
-        Derivative.
-
-    Examples
-    --------
-    >>> float(tanh_prime(0.0))
-    1.0
-    """
-    return 1 - tanh(x) ** 2
 
 
 class Tanh(Activation):
