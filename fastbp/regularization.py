@@ -18,9 +18,8 @@ from fastbp.conversion import FloatArray
 
 __all__ = ["GRADIENT_RULES", "GradientRule", "Regularization"]
 
-# Rules whose numbers multiply a penalty of the weights.
+# Rules whose numbers multiply a penalty of the weights, and those whose numbers are shares, below 1.
 PENALTIES = ("l2", "l1")
-_LIMITS = ("max_norm", "clip_value", "clip_norm")
 _SHARES = ("dropout", "label_smoothing")
 
 
@@ -142,20 +141,22 @@ class Regularization:
     dropout_seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("l1", "l2", *_SHARES):
-            high = 1.0 if name in _SHARES else math.inf
-            keep(self, **{name: check_number(name, getattr(self, name), 0.0, high, open_high=True)})
-        for name in _LIMITS:
-            if getattr(self, name) is not None:
-                keep(self, **{name: check_number(name, getattr(self, name), 0.0, open_low=True)})
-        if check_count("dropout_seed", self.dropout_seed, 0) >= 2**32:
-            raise ValueError(f"dropout_seed must be an integer < 2**32, got {self.dropout_seed}")
+        check_count("dropout_seed", self.dropout_seed, 0, 2**32 - 1)
+        for name, default in self._rules().items():
+            value, is_limit = getattr(self, name), default is None
+            if not (is_limit and value is None):
+                high = 1.0 if name in _SHARES else math.inf
+                number = check_number(name, value, 0.0, high, open_low=is_limit, open_high=not is_limit)
+                keep(self, **{name: number})
+
+    def _rules(self) -> dict[str, float | None]:
+        """What each rule is where it does nothing: 0, or None of an upper limit."""
+        return {field.name: field.default for field in fields(self) if field.name != "dropout_seed"}
 
     @property
     def active(self) -> dict[str, float]:
         """The rules that do something, by name."""
-        named = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
-        return {name: value for name, (value, default) in named.items() if value != default and name != "dropout_seed"}
+        return {name: getattr(self, name) for name, default in self._rules().items() if getattr(self, name) != default}
 
     def gradient_rules(self, *, biases: bool) -> dict[str, float]:
         """Return the active rows of `GRADIENT_RULES` with their numbers.

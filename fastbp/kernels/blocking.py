@@ -23,6 +23,8 @@ SKINNY = 4
 # Neurons whose rows of W meet up to three samples where the weights are not packed: 12 sums, 7 loads for 12
 # multiply-adds.
 NEURONS = 4
+# Numbers on the stack for the sums of a tile: more than any tile has.
+TILE_SUMS = 64
 
 # ------------------------------------------------------------------ samples
 # Samples up to which forward reads the user's W and packs nothing: so many that packed panels save no more than they

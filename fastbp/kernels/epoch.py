@@ -115,7 +115,7 @@ def finish(ws, layers, leaves):
         sync(ws, layers)
 
 
-def steps(after):
+def share_with(after):
     """The loop over minibatches; what comes `after` the gradient: rules, or nothing."""
 
     @inner
@@ -142,6 +142,12 @@ def steps(after):
                 ws.steps[0] = step + k + 1
         if t == 0:
             ws.result[0], ws.result[1], ws.result[2], ws.result[3] = loss, correct, samples, penalties
+
+    return share
+
+
+def train_by(share):
+    """The entry in which threads have a `share` of all steps."""
 
     def train(address, layer_address, n_layers, rows, batch, hyper, threads, enters, leaves):
         """Minibatches of `batch` consecutive entries of `rows`, one after the other; the last one may be smaller.
@@ -181,7 +187,7 @@ def steps(after):
 
 # by (has norm rules, parallel)
 TRAIN = {
-    (ruled, parallel): entry(steps(norm_rules if ruled else no_rules), f"train-{ruled:d}{parallel:d}", parallel)
-    for ruled in (False, True)
+    (ruled, parallel): entry(train_by(share_with(after)), f"train-{ruled:d}{parallel:d}", parallel)
+    for ruled, after in ((False, no_rules), (True, norm_rules))
     for parallel in (False, True)
 }

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastbp.kernels.blocking import NEURONS
+from fastbp.kernels.blocking import NEURONS, TILE_SUMS
 from fastbp.kernels.formulas import call_activation
 from fastbp.kernels.inference import rows_are_finite
 from fastbp.kernels.runtime.jit import entry, inner
@@ -34,7 +34,7 @@ from fastbp.kernels.vectors.simd import splat
 @inner
 def dot_tile(z, ldz, W, b, x, n_in, zeros, n):
     """z_si = Σ_j w_ij x_sj + b_i for the first n neurons with rows W and the samples with rows x."""
-    lanes, sums = lanes_in(b), stack(b, 64)
+    lanes, sums = lanes_in(b), stack(b, TILE_SUMS)
     whole, width = n_in // lanes * lanes, len(x)
     t = tile_of(zeros, W)
     for j in range(0, whole, lanes):

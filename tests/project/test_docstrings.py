@@ -21,7 +21,7 @@ from numpydoc.validate import validate
 from raised import errors_of
 
 import fastbp
-from fastbp import activations, checks, initializers, losses
+from fastbp import activations, checks, initializers, losses, optimizers
 
 MODULES = (
     "activations", "losses", "optimizers", "moments", "update_rules", "schedules", "plateau", "cosine", "initializers",
@@ -203,6 +203,7 @@ TABLES = {
     "activations": (activations, [*activations.ACTIVATIONS, "softmax"]),
     "losses": (losses, list(losses.LOSSES)),
     "initializers": (initializers, list(initializers.INITIALIZERS)),
+    "optimizers": (optimizers, list(optimizers.OPTIMIZERS)),
 }
 FORMS = losses.LOSSES["cross_entropy"].logits
 FORMULAS = [

@@ -99,6 +99,12 @@ def test_a_module_imports_what_its_group_may(module):
         assert group_of(target) in allowed or target in allowed, f"fastbp.{module} imports fastbp.{target}"
 
 
+def test_the_layout_in_contributing_names_every_module_of_the_root_and_every_folder():
+    layout = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## Layout")[2].partition("\n## ")[0]
+    names = {module.partition(".")[0] for module in SOURCES} - {"", "__main__"}
+    assert [name for name in sorted(names) if not re.search(rf"`{name}[`/]", layout)] == []
+
+
 def test_no_import_comes_back_to_where_it_began():
     ahead = {module: house_imports(module) - {module} for module in SOURCES}
     while ahead:

@@ -1,6 +1,7 @@
 """The page of what there is: it is complete, and each of its examples runs. The README is short."""
 
 import re
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from processes import ROOT
 
 import fastbp
 from fastbp import activations, callbacks, initializers, losses, optimizers, schedules
+from fastbp.regularization import Regularization
 
 TEXT = (ROOT / "docs" / "features.md").read_text(encoding="utf-8")
 FEATURES = re.search(r"<!-- features:begin -->\n(.*?)<!-- features:end -->", TEXT, re.DOTALL)[1]
@@ -68,7 +70,7 @@ def test_every_optimizer_schedule_rule_and_callback_has_an_example():
     whole += [f"schedules.{schedule.__name__}" for schedule in schedules.SCHEDULES.values()]
     whole += [f"callbacks.{name}" for name in callbacks.CALLBACKS]
     missing = [name for name in whole if f"fastbp.{name}(" not in FEATURES]
-    rules = ["l1", "l2", "dropout", "max_norm", "clip_value", "clip_norm", "label_smoothing", "class_weight"]
+    rules = [field.name for field in fields(Regularization) if field.name != "dropout_seed"] + ["class_weight"]
     assert missing + [rule for rule in rules if f"{rule}=" not in FEATURES] == []
 
 

@@ -1,5 +1,7 @@
 """What holds a network back while it trains: each rule against its formula, in both implementations."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from networks import make_data, make_labels, make_network, make_samples, make_trainer, relative_error
@@ -25,6 +27,12 @@ def biases_of(network, flat):
 
 def weights_of(network, flat):
     return np.concatenate([W.ravel() for W in layer_views(flat, network.sizes)[0]])
+
+
+@pytest.mark.parametrize("rule", [field.name for field in fields(Regularization)])
+def test_no_rule_takes_a_number_below_0(rule):
+    with pytest.raises(ValueError, match=f"{rule} must be .*, got -1"):
+        Regularization(**{rule: -1})
 
 
 # ------------------------------------------------------------------ penalties

@@ -6,7 +6,7 @@ Their W is kept once, in panels of columns j, n_out deep. Backward reads it as i
 
 from __future__ import annotations
 
-from fastbp.kernels.blocking import SKINNY
+from fastbp.kernels.blocking import SKINNY, TILE_SUMS
 from fastbp.kernels.runtime.jit import inner
 from fastbp.kernels.tiles.packing import panel_width
 from fastbp.kernels.tiles.tile import (
@@ -43,7 +43,7 @@ def skinny_offset(n_in, n_out, i, j, lanes):
 @inner
 def gemm_skinny(z, ldz, x, ldx, n_in, w, n_out, b, s0, s1):
     """z_si = Σ_j w_ij a_sj + b_i for samples [s0, s1): tiles of samples by two outputs, summed across the lanes."""
-    lanes, sums = lanes_in(w), stack(z, 64)
+    lanes, sums = lanes_in(w), stack(z, TILE_SUMS)
     whole = n_in // lanes * lanes
     for s in range(s0, s1, lanes // 2):
         rows = half_rows(x + s * ldx, ldx, s1 - 1 - s)
