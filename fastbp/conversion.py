@@ -54,11 +54,11 @@ def as_array(value: Any, argument: str, n_classes: int = 0) -> NDArray[Any]:
     Parameters
     ----------
     value : array_like
-        What a user hands in.
+        Object that a user passed.
     argument : str
         Name of the argument.
     n_classes : int
-        How many classes labels may name, where `value` may be labels.
+        Number of classes, if `value` may be labels; else 0.
 
     Returns
     -------
@@ -226,7 +226,7 @@ def finite(array: NDArray[Any], dtype: np.dtype[Any], argument: str, given: Any 
     argument : str
         Name of the argument.
     given : object
-        What the user handed in, for messages.
+        Object that the user passed, for messages.
 
     Returns
     -------

@@ -62,7 +62,7 @@ class CosineDecay:
     def __call__(self, step: int) -> float:
         """Return η(step)."""
         share = self._share(step) if self.restarts else min(step / self.period, 1.0)
-        return self.final + 0.5 * (self.initial - self.final) * (1.0 + math.cos(math.pi * share))
+        return _half_cosine(self.initial, self.final, share)
 
     def _share(self, step: int) -> float:
         """Share of the period around `step` that is over, in [0, 1)."""
@@ -140,4 +140,5 @@ class OneCycle:
 
 
 def _half_cosine(begin: float, end: float, share: float) -> float:
+    """The rate after a share of the way from one to another."""
     return end + 0.5 * (begin - end) * (1.0 + math.cos(math.pi * share))

@@ -161,7 +161,7 @@ def find_binding(
     Returns
     -------
     Binding
-        What was found. It is false if nothing was, and tells where the nearest network differs.
+        The network. It is false if there is none, and then tells where the nearest one differs.
 
     Raises
     ------

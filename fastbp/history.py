@@ -69,8 +69,8 @@ class History(Mapping[str, NDArray[np.float64]]):
     val_accuracy: list[float]
 
     def __init__(self, columns: Mapping[str, Iterable[float]] | None = None) -> None:
-        vars(self).update({name: [] for name in _ALWAYS})
-        vars(self).update({name: [float(x) for x in values] for name, values in (columns or {}).items()})
+        given = {name: [float(x) for x in values] for name, values in (columns or {}).items()}
+        vars(self).update({name: [] for name in _ALWAYS} | given)
 
     @property
     def history(self) -> dict[str, list[float]]:

@@ -223,7 +223,7 @@ class Objective:
         ranks : Ranks
             The ranks.
         facts : dict of str to object
-            What must be the same on all of them, beside the network and the data.
+            Values that must be the same on all ranks, beside the network and the data.
 
         Raises
         ------
@@ -276,7 +276,7 @@ def minimize(
     Parameters
     ----------
     objective : Objective
-        What is minimised.
+        Function to minimise.
     options : dict
         Options of SciPy's L-BFGS-B.
     callback : callable, optional

@@ -84,10 +84,7 @@ class ModelCheckpoint(Callback):
 
     def on_epoch_end(self, trainer: Any, epoch: int, logs: Mapping[str, float]) -> None:  # noqa: ARG002, D102
         self._before = self._best.value
-        if self.saves_first:
-            self._due = self._best.improves(trainer, logs)
-        else:
-            self._due = True
+        self._due = not self.saves_first or self._best.improves(trainer, logs)
         if self._due:
             self._last = self._path.filled(trainer.epochs, logs)
 

@@ -45,7 +45,7 @@ def targets(
     argument : str
         Name of the argument.
     loss : Loss, optional
-        Whose targets they are.
+        Loss that the targets are for.
     shares : bool
         Whether the targets of a sample are shares of one: they sum to 1.
 

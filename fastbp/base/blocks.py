@@ -36,7 +36,7 @@ class Blocks:
     Parameters
     ----------
     network : BaseNetwork
-        Whose form the samples get.
+        Network whose form the samples get.
     arrays : tuple of X, Y, sample_weight
         Anything with a shape and row slices; the weights may be None.
     by_class : ndarray or "balanced", optional
@@ -117,16 +117,16 @@ class Blocks:
         Parameters
         ----------
         session : Session
-            What trains.
+            Session that trains.
         batch_size : int
             Samples of a minibatch.
         rng : Generator, optional
-            What draws the order. None takes all samples as they come.
+            Generator of the order. None takes all samples as they come.
 
         Yields
         ------
         ChunkResult
-            What was measured; between two of them Ctrl-C is answered.
+            Measures of some minibatches. Ctrl-C is answered between two chunks.
 
         Raises
         ------
@@ -221,11 +221,11 @@ class _Group:
     size : int
         Their samples.
     place : int
-        Which of the places for groups they take.
+        Number of their place in memory.
     rows : ndarray of int64
         Rows that are yet to be drawn.
     rounds : int
-        In how many rounds that will be.
+        Number of rounds in which they are drawn.
     """
 
     blocks: list[int] = field(default_factory=list)

@@ -45,7 +45,7 @@ def feed_of(
     given : tuple of X, Y, sample_weight
         Arguments of the fit; Y and the weights may be None.
     epochs : int
-        How often all samples are gone through.
+        Number of times that all samples are gone through.
     by_class : ndarray or "balanced", optional
         Weights of classes, as `class_weights` returns them.
     memory : float, optional

@@ -58,7 +58,7 @@ class FileRows:
     descriptor : int
         The file, open; it is closed with this object.
     offset : int
-        Where the array begins in it.
+        Place of the array in the file, in bytes.
     """
 
     def __init__(self, array: NDArray[Any], descriptor: int, offset: int) -> None:

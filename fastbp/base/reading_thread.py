@@ -9,8 +9,8 @@ from queue import SimpleQueue
 from time import sleep
 from typing import Any
 
-# Seconds that others have to begin. Kernels on all cores need all of them at once: beside a thread that is on one of
-# them already they wait for each other for up to 4 ms.
+# Seconds for kernels to begin before the thread does. Kernels need all cores at once: beside a thread that has one of
+# them, they wait for each other for up to 4 ms.
 _HEAD_START = 5e-4
 # Milliseconds in which a thread that is started is there.
 _TRIES = 100
@@ -22,7 +22,7 @@ class ReadingThread:
     Parameters
     ----------
     do : callable
-        What is called with each job.
+        Function of a job.
 
     Examples
     --------

@@ -26,12 +26,12 @@ class Rows:
     argument : str
         Name of the argument.
     n_classes : int
-        How many classes labels may name, where it may be labels.
+        Number of classes, if `data` may be labels; else 0.
 
     Attributes
     ----------
     data : object
-        What is sliced.
+        Object that is sliced.
     shape : tuple of int
         Its shape.
     row_bytes : int

@@ -30,7 +30,7 @@ class SharedSession:
     Parameters
     ----------
     inner : SplitSession
-        What computes on this rank.
+        Session that computes on this rank.
     ranks : Ranks
         The ranks.
     """
@@ -98,7 +98,7 @@ class OwnBatches:
     Parameters
     ----------
     network : BaseNetwork
-        What is trained.
+        Network that is trained.
     batches : Batches
         Parts of this rank.
     ranks : Ranks
@@ -163,7 +163,7 @@ class SharedGradient:
     Parameters
     ----------
     network : BaseNetwork
-        What computes.
+        Network that computes.
     data : tuple
         X, Y and sample weights in canonical form, the same on all ranks.
     ranks : Ranks

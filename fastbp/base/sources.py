@@ -44,14 +44,14 @@ class Source(ABC):
         Parameters
         ----------
         session : Session
-            What trains.
+            Session that trains.
         batch_size : int
             Samples of a minibatch, as the trainer has it.
 
         Yields
         ------
         ChunkResult
-            What was measured; between two of them Ctrl-C is answered.
+            Measures of some minibatches. Ctrl-C is answered between two chunks.
         """
 
 
@@ -172,11 +172,11 @@ class Batches:
     Parameters
     ----------
     network : BaseNetwork
-        Whose form it is.
+        Network whose form the batches get.
     batches : iterable of (X, Y) or (X, Y, sample_weight), or function that returns one
         Gone through once for each epoch. A generator, or another iterator, can be gone through only once.
     epochs : int
-        How often that will be.
+        Number of times that `batches` will be gone through.
     by_class : ndarray, optional
         As `class_weights` returns it.
 

@@ -56,7 +56,7 @@ class Table:
     Parameters
     ----------
     network : BaseNetwork
-        Whose form they get.
+        Network whose form the samples get.
     arrays : sequence of X, Y and sample_weight
         Anything with a shape and row slices. The weights may be None or absent.
     by_class : ndarray or "balanced", optional

@@ -33,7 +33,7 @@ class Validation:
     metrics : iterable of str or callable
         Measures beside loss and accuracy.
     epochs : int
-        How often it will be measured.
+        Number of times that the data will be measured.
     ranks : Alone or Ranks
         Processes that measure together: each its share of arrays, or the batches that it brings.
     memory : float, optional

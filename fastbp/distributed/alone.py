@@ -146,7 +146,7 @@ class Alone:
         Parameters
         ----------
         stops : bool
-            What this rank says.
+            Answer of this rank.
 
         Returns
         -------

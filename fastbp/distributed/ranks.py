@@ -117,7 +117,7 @@ class Ranks:
         token : (str, float)
             Name and value of a number that is the same on all ranks.
         n_samples, loss_sum, correct : number
-            What this rank measured.
+            Measures of this rank.
         error : exception, optional
             Error of this rank.
 

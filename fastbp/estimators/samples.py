@@ -21,13 +21,13 @@ class Samples(Source):
     Parameters
     ----------
     network : BaseNetwork
-        Whose form the samples get.
+        Network whose form the samples get.
     train : Labelled
         Samples with weights v_s, 1 by default. Of a sparse X some minibatches are dense at a time.
     shuffle : bool
         Whether each epoch takes the rows in a new order.
     random_state : numpy.random.RandomState
-        What shuffles, as ``sklearn.utils.shuffle`` does.
+        Generator of the order, used as by ``sklearn.utils.shuffle``.
 
     Attributes
     ----------

@@ -53,7 +53,7 @@ class Builder:
     Parameters
     ----------
     weights, biases : list of ndarray
-        What came so far.
+        Arrays so far.
     activations : list of str
         Names, "identity" where none has come yet.
     """
