@@ -6,6 +6,7 @@ import numba
 import numpy as np
 import pytest
 
+from fastbp.kernels.runtime.host import HAS_FMA
 from fastbp.kernels.tiles.tile import rank1
 from fastbp.kernels.vectors import simd
 from fastbp.kernels.vectors.memory import lanes_in, load, pointer, splats, store, zero_in
@@ -84,7 +85,7 @@ def test_a_rank_1_update_is_rounded_once(dtype):
     run(out, a, b, c)
     np.testing.assert_allclose(out, a[0].astype(np.longdouble) * b + c, rtol=0, atol=4 * np.finfo(dtype).eps)
     run(out, np.full_like(a, 1 + np.finfo(dtype).eps), np.full_like(a, 1 - np.finfo(dtype).eps), np.full_like(a, -1))
-    np.testing.assert_array_equal(out, -np.finfo(dtype).eps ** 2 if simd.HAS_FMA else 0)
+    np.testing.assert_array_equal(out, -np.finfo(dtype).eps ** 2 if HAS_FMA else 0)
 
 
 @dtypes
