@@ -21,9 +21,7 @@ __all__ = [
 ]
 
 
-def samples(
-    X: Any, n_features: int, dtype: np.dtype[Any], argument: str = "X", *, probed: bool = False
-) -> FloatArray:
+def samples(X: Any, n_features: int, dtype: np.dtype[Any], argument: str = "X", *, probed: bool = False) -> FloatArray:
     """Return X as a finite array (n_samples, n_features) of `dtype`, in C order.
 
     Where the caller finds out whether its numbers are finite (`probed`), an array that needs no conversion is not read.

@@ -137,9 +137,7 @@ class Network(BaseNetwork):
             delta = dC * activation_derivative(self.activations[-1])(z, a)
         return delta
 
-    def _score(
-        self, z: FloatArray, y: FloatArray, weight: FloatArray | None, Y: Targets
-    ) -> tuple[float, int]:
+    def _score(self, z: FloatArray, y: FloatArray, weight: FloatArray | None, Y: Targets) -> tuple[float, int]:
         """Σ_s v_s C_s of the targets y, summed in float64, and how many labels are those of Y, from z^L."""
         a = self.activations[-1].function(z)
         costs = self.loss_function.cost(a, y) if self.logits_form is None else self.logits_form.cost(z, y)
@@ -227,13 +225,8 @@ class _Session:
     """Training of one network by one optimizer, on its own parameters."""
 
     def __init__(
-        self,
-        network: Network,
-        optimizer: Optimizer,
-        regularization: Regularization,
-        states: Sequence[FloatArray],
-        steps: NDArray[np.int64],
-        parts: int,
+        self, network: Network, optimizer: Optimizer, regularization: Regularization, states: Sequence[FloatArray],
+        steps: NDArray[np.int64], parts: int,
     ) -> None:
         self._network, self._optimizer, self._rules, self._steps = network, optimizer, regularization, steps
         self._states, self._scale = tuple(state.copy() for state in states), 1.0  # the scale of the penalties
@@ -255,12 +248,7 @@ class _Session:
         return tuple(state.copy() for state in self._states)
 
     def run(
-        self,
-        data: Canonical,
-        rows: NDArray[np.int64],
-        batch_size: int,
-        *,
-        last: bool = True,  # noqa: ARG002 - the network's parameters are always current
+        self, data: Canonical, rows: NDArray[np.int64], batch_size: int, *, last: bool = True,  # noqa: ARG002
         penalty_scale: float | None = None,
     ) -> ChunkResult:
         loss_sum, correct, done, penalties, end = 0.0, 0, 0, 0.0, perf_counter() + _CHUNK_SECONDS

@@ -20,14 +20,8 @@ TARGET_SUM = 1e-3
 
 
 def targets(
-    Y: Any,
-    shape: tuple[int, int],
-    n_classes: int,
-    dtype: np.dtype[Any],
-    argument: str = "Y",
-    *,
-    loss: Loss | None = None,
-    shares: bool = False,
+    Y: Any, shape: tuple[int, int], n_classes: int, dtype: np.dtype[Any], argument: str = "Y", *,
+    loss: Loss | None = None, shares: bool = False,
 ) -> Targets:
     """Return Y as a finite array of `shape` and `dtype`, or as int64 labels (n_samples,).
 

@@ -27,11 +27,7 @@ class Feed(NamedTuple):
 
 
 def feed_of(
-    trainer: TrainerState,
-    ranks: Alone | Ranks,
-    given: tuple[Any, Any, Any],
-    epochs: int,
-    by_class: ClassWeights,
+    trainer: TrainerState, ranks: Alone | Ranks, given: tuple[Any, Any, Any], epochs: int, by_class: ClassWeights,
     memory: float | None,
 ) -> Feed:
     """Return what a trainer is fed with.

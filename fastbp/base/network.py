@@ -345,7 +345,5 @@ class BaseNetwork(NetworkState):
         """Return C, summed in float64, and the number of correct labels (0 where the network does not classify)."""
 
     @abstractmethod
-    def _backprop(
-        self, X: FloatArray, Y: Targets, weight: FloatArray | None
-    ) -> tuple[float, FloatArray]:
+    def _backprop(self, X: FloatArray, Y: Targets, weight: FloatArray | None) -> tuple[float, FloatArray]:
         """Return C and its gradient in the order of `parameters`."""

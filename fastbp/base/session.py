@@ -40,12 +40,7 @@ class Session(Protocol):
         """Do what is left of the exit: nothing after a whole one."""
 
     def run(
-        self,
-        data: Canonical,
-        rows: NDArray[np.int64],
-        batch_size: int,
-        *,
-        last: bool = True,
+        self, data: Canonical, rows: NDArray[np.int64], batch_size: int, *, last: bool = True,
         penalty_scale: float | None = None,
     ) -> ChunkResult:
         """Train on the first minibatches of `rows`, for about a tenth of a second.

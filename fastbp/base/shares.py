@@ -47,14 +47,8 @@ class SharedSession:
         self._inner.leave()
 
     def run(
-        self,
-        data: Canonical | None,
-        rows: NDArray[np.int64],
-        batch_size: int,
-        *,
-        last: bool = True,
-        penalty_scale: float | None = None,
-        place: tuple[int, int] | None = None,
+        self, data: Canonical | None, rows: NDArray[np.int64], batch_size: int, *, last: bool = True,
+        penalty_scale: float | None = None, place: tuple[int, int] | None = None,
     ) -> ChunkResult:
         """Make one step, by the first minibatch of `rows`.
 

@@ -56,12 +56,7 @@ class Source(ABC):
 
 
 def array_chunks(
-    session: Session,
-    data: Canonical,
-    order: NDArray[np.int64],
-    batch_size: int,
-    *,
-    last: bool = True,
+    session: Session, data: Canonical, order: NDArray[np.int64], batch_size: int, *, last: bool = True,
     penalty_scale: float | None = None,
 ) -> Chunks:
     """Train on all rows of `data` in an order; between two chunks Ctrl-C is answered. The rest is as in `Session`."""

@@ -173,9 +173,7 @@ class Table:
             None if weight is None else np.zeros(n, weight.dtype),
         )
 
-    def store(
-        self, arrays: Canonical, place: int, start: int, stop: int, *, probed: bool = False
-    ) -> None:
+    def store(self, arrays: Canonical, place: int, start: int, stop: int, *, probed: bool = False) -> None:
         """Read rows start..stop-1 and write them to arrays, from a row on.
 
         Parameters

@@ -216,9 +216,7 @@ class BaseTrainer(TrainerState):
             raise self._diverged(f"the loss is {loss_sum} in", f"step {self.steps + 1}")
         return float(loss_sum / data[0].shape[0])
 
-    def train_rows(
-        self, X: ArrayLike, Y: ArrayLike, rows: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> float:
+    def train_rows(self, X: ArrayLike, Y: ArrayLike, rows: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Make updates with the samples in an order of the caller's.
 
         Parameters
@@ -279,13 +277,8 @@ class BaseTrainer(TrainerState):
             agreement.meet(self, agreement.data_facts(data) | (facts or {}))
 
     def _epoch(
-        self,
-        chunks: Callable[[Session], Chunks],
-        epoch: int,
-        epochs: int,
-        validation: Validation | None,
-        events: tuple[list[Any], list[Any]],
-        bar: Progress,
+        self, chunks: Callable[[Session], Chunks], epoch: int, epochs: int, validation: Validation | None,
+        events: tuple[list[Any], list[Any]], bar: Progress,
     ) -> bool:
         """Train for an epoch, measure, tell the callbacks; whether one of them ends training."""
         start, title = perf_counter(), f"epoch {epoch}/{epochs}"

@@ -256,9 +256,7 @@ class TrainerState(ABC):
         safetensors.write(path, arrays, checkpoint.metadata_of(description))
 
     @classmethod
-    def load(
-        cls, path: str | os.PathLike[str], custom: Mapping[str, Any] | None = None, comm: Any = None
-    ) -> Self:
+    def load(cls, path: str | os.PathLike[str], custom: Mapping[str, Any] | None = None, comm: Any = None) -> Self:
         """Return the trainer that `save` wrote, with its network as `network`.
 
         If it was saved between epochs, `fit` continues to the same bits as training without interruption.

@@ -53,12 +53,7 @@ class Validation:
     """
 
     def __init__(
-        self,
-        network: BaseNetwork,
-        data: Any,
-        metrics: Any,
-        epochs: int,
-        ranks: Alone | Ranks = ALONE,
+        self, network: BaseNetwork, data: Any, metrics: Any, epochs: int, ranks: Alone | Ranks = ALONE,
         memory: float | None = None,
     ) -> None:
         data = called(data, "validation_data")

@@ -82,11 +82,7 @@ class Monitor:
     """
 
     def __init__(
-        self,
-        mlp: Any,
-        n_samples: int,
-        report: Callable[[Mapping[str, float], str], float],
-        score: Score | None,
+        self, mlp: Any, n_samples: int, report: Callable[[Mapping[str, float], str], float], score: Score | None,
         once: bool,
     ) -> None:
         self._mlp, self._n_samples, self._report, self._score, self._once = mlp, n_samples, report, score, once
