@@ -149,7 +149,7 @@ class Regularization:
                 number = check_number(name, value, 0.0, high, open_low=is_limit, open_high=not is_limit)
                 keep(self, **{name: number})
 
-    def _rules(self) -> dict[str, float | None]:
+    def _rules(self) -> dict[str, Any]:
         """What each rule is where it does nothing: 0, or None of an upper limit."""
         return {field.name: field.default for field in fields(self) if field.name != "dropout_seed"}
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from fastbp.compat._core import Array, overridden, remember
-from fastbp.compat._nielsen import Descent, drawn, feedforward, gradients, sigmoid, sigmoid_prime, update
+from fastbp.compat._core import Array, overridden, remember, sigmoid
+from fastbp.compat._nielsen import Descent, drawn, feedforward, gradients, sigmoid_prime, update
 
 __all__ = ["Network", "sigmoid", "sigmoid_prime"]
 

@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from fastbp.compat._core import Array, overridden, remember
+from fastbp.compat._core import Array, overridden, remember, sigmoid
 from fastbp.compat._costs import CrossEntropyCost, QuadraticCost, vectorized_result
-from fastbp.compat._nielsen import Descent, drawn, feedforward, gradients, sigmoid, sigmoid_prime, update
+from fastbp.compat._nielsen import Descent, drawn, feedforward, gradients, sigmoid_prime, update
 
 __all__ = ["CrossEntropyCost", "Network", "QuadraticCost", "load", "sigmoid", "sigmoid_prime", "vectorized_result"]
 

@@ -91,9 +91,7 @@ def open_plain(path: str | os.PathLike[str]) -> int:
 
 
 # ------------------------------------------------------------------ writing
-def write_whole(
-    path: str | os.PathLike[str], parts: Sequence[Any], mode: int = 0o666, *, durable: bool = True
-) -> None:
+def write_whole(path: str | os.PathLike[str], parts: Sequence[Any], mode: int = 0o666, *, durable: bool = True) -> None:
     """Write `parts`, one after the other, to a file that is replaced as a whole or stays as it is.
 
     `mode` is that of a new file, less the umask. A file that is replaced keeps its own, and its owner where that is

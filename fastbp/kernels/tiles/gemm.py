@@ -96,10 +96,8 @@ def gemm(z, ldz, x, index, ldx, depth, w, panel_rows, n_out, start, times_z, s0,
     lanes = lanes_in(w)
     for p in range(0, n_out, 2 * lanes):
         if panel_width(n_out - p, lanes) > lanes:
-            gemm_panel(
-                z + p, ldz, x, index, ldx, depth, w + p * panel_rows, row_vectors(start + p, 2), times_z, s0, s1
-            )
+            row = row_vectors(start + p, 2)
+            gemm_panel(z + p, ldz, x, index, ldx, depth, w + p * panel_rows, row, times_z, s0, s1)
         else:
-            gemm_vector(
-                z + p, ldz, x, index, ldx, depth, w + p * panel_rows, row_vectors(start + p, 1), times_z, s0, s1
-            )
+            one = row_vectors(start + p, 1)
+            gemm_vector(z + p, ldz, x, index, ldx, depth, w + p * panel_rows, one, times_z, s0, s1)
