@@ -170,7 +170,7 @@ PAGES = {
         ("fastbp.events", "fastbp.best", "fastbp.paths"),
         (
             *_of("fastbp.events", "methods checked ends_training states_of load_states"),
-            "fastbp.best.Best",
+            *_of("fastbp.best", "Best are_finite"),
             *_of("fastbp.paths", "PathTemplate check_path"),
         ),
     ),

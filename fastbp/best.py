@@ -86,7 +86,7 @@ class Best:
             raise ValueError(f"monitor {self.monitor!r} is not measured, there are {', '.join(logs)}")
         value = float(logs[self.monitor])
         least = math.inf if math.isnan(self.value) else self._sign * self.value
-        better = self._sign * value < least - self._min_delta and is_finite(trainer.network.parameters)
+        better = self._sign * value < least - self._min_delta and are_finite(trainer)
         if better:
             self.value = value
         return better
@@ -137,3 +137,25 @@ class Best:
             raise FormatError(f"the best value of {self.monitor!r} in a checkpoint is {value!r}")
         self.value = float(value)
         return True
+
+
+def are_finite(trainer: Any) -> bool:
+    """Return whether all parameters of a trainer's network are finite.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        The trainer.
+
+    Returns
+    -------
+    bool
+        Whether they are.
+
+    Examples
+    --------
+    >>> from fastbp.reference import Network, Trainer
+    >>> are_finite(Trainer(Network([1, 2], rng=0)))
+    True
+    """
+    return is_finite(trainer.network.parameters)

@@ -10,13 +10,15 @@ from typing import Any
 from fastbp.kernels.runtime import whole_files
 
 
-def check_path(value: Any) -> str:
+def check_path(value: Any, argument: str = "path") -> str:
     """Return a path as text, with a leading ~ replaced by the home folder.
 
     Parameters
     ----------
     value : str or path-like
         Path to check.
+    argument : str
+        Name of the argument in messages.
 
     Returns
     -------
@@ -37,10 +39,10 @@ def check_path(value: Any) -> str:
     'models/net.safetensors'
     """
     if not isinstance(value, (str, bytes, os.PathLike)):
-        raise TypeError(f"path must be a str or a path such as pathlib.Path, got {value!r}")
+        raise TypeError(f"{argument} must be a str or a path such as pathlib.Path, got {value!r}")
     text = os.fsdecode(value)
     if not text or "\0" in text:
-        raise ValueError(f"path must be the name of a file, got {text!r}")
+        raise ValueError(f"{argument} must be the name of a file, got {text!r}")
     return os.path.expanduser(text)
 
 

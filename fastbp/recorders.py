@@ -10,9 +10,8 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from fastbp.best import Best
+from fastbp.best import Best, are_finite
 from fastbp.checks import check_truth
-from fastbp.conversion import is_finite
 from fastbp.events import Callback
 from fastbp.exceptions import FormatError
 from fastbp.kernels.runtime import whole_files
@@ -89,7 +88,7 @@ class ModelCheckpoint(Callback):
             self._last = self._path.filled(trainer.epochs, logs)
 
     def on_checkpoint(self, trainer: Any, epoch: int, logs: Mapping[str, float]) -> None:  # noqa: ARG002, D102
-        if not is_finite(trainer.network.parameters):
+        if not are_finite(trainer):
             message = f"parameters are not finite after epoch {trainer.epochs}: {self._path.text!r} is not written"
             warnings.warn(message, RuntimeWarning, stacklevel=2)
         elif self._due:
