@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastbp.compat._columns import LaterModule, Parameters, descend
-from fastbp.compat._core import Array, sigmoid
+from fastbp.compat._core import Array
 
 __all__ = [
     "backward_propagation", "compute_cost", "forward_propagation", "initialize_parameters", "layer_sizes",
@@ -20,6 +20,27 @@ __all__ = [
 ]  # fmt: skip
 
 plt: Any = LaterModule("matplotlib.pyplot")
+
+
+def sigmoid(x: Any) -> Any:
+    """Return 1 / (1 + exp(−x)).
+
+    Parameters
+    ----------
+    x : float or ndarray
+        Weighted inputs.
+
+    Returns
+    -------
+    float or ndarray
+        Activations.
+
+    Examples
+    --------
+    >>> float(sigmoid(0.0))
+    0.5
+    """
+    return 1 / (1 + np.exp(-x))
 
 
 # ------------------------------------------------------------------ data
