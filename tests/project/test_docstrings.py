@@ -221,7 +221,7 @@ def test_the_table_in_a_modules_docstring_has_every_entry_in_order(name):
     assert [line.split()[0] for line in rows.splitlines()] == entries
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", [name for name in TABLES if name != "optimizers"])  # whose sources are its classes'
 def test_references_are_numbered_and_each_is_cited(name):
     text, references = TABLES[name][0].__doc__.split("References\n----------")
     numbers = re.findall(r"(?m)^\.\. (\[\d+\]) ", references)
