@@ -33,16 +33,16 @@ DIRECT_BATCHES = (3, 48)
 # Costs of packed panels in ns: of a call, and for each byte of the parameters, a sixth of what it takes to compare
 # them with those that were packed, which only calls after a user's look at them need.
 PACKED_COSTS = (5500, 0.005)
-# What their sums save in ns a sample, for each neuron and each weight, by bytes of a number. 24 samples of 64-8x64-10 in
-# float32: 51 → 34 µs; of 784-128-10 63 → 61; of 784-30-10 25 µs, with panels 31 (Zen 3).
+# What their sums save in ns a sample, for each neuron and each weight, by bytes of a number. 24 samples in float32: of
+# 64-8x64-10 51 → 34 µs; of 784-128-10 63 → 61; of 784-30-10 25 µs, with panels 31 (Zen 3).
 PACKED_SAVES = {4: (1.7, 0.002), 8: (0.0, 0.01)}
 # Samples that go forward together where nothing is trained: so many that inputs and activations take half of the L2
 # cache, within these bounds; as many as the upper one where the weights alone take more, so that they are read rarely.
 INFERENCE_BLOCKS = (24, 240)
 # Samples of a pass over δ and a in ∂C/∂w, after which the sums go to memory; and that go forward and back together
 # where the weights are large: δ and a of a pass stay in the L2 cache. µs a sample with passes of 512, 128, 64 (Zen 3):
-# 10.7, 10.0, 9.9 (256 samples of 784-256-10), 22.3, 20.6, 20.0 (512, float64), 40.1, 37.9, 37.6 (256 of 784-512-512-10),
-# 557, 542, 567 (512 of 1024-2048-2048-1000). 512 was measured on Zen 4, whose L2 is twice as large.
+# 10.7, 10.0, 9.9 (256 samples of 784-256-10), 22.3, 20.6, 20.0 (512 in float64), 40.1, 37.9, 37.6 (256 of
+# 784-512-512-10), 557, 542, 567 (512 of 1024-2048-2048-1000). 512 was measured on Zen 4, whose L2 is twice as large.
 SAMPLE_PASS = 512 if _MANY else 128
 # Samples that go through all layers together where all weights take at most half of the L2 cache: their a and δ fit
 # beside them.

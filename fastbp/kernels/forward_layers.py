@@ -45,7 +45,7 @@ def forward_layer(ws, layer, x, index, ld_in, s0, s1):
 
 @inner
 def forward_samples(ws, layers, done, x, index, step, s0, s1):
-    """The layers after `done` of them, in turn, for samples [s0, s1) of the minibatch whose rows of `x` `index` names."""
+    """The layers after the first `done`, in turn, for samples [s0, s1); `index` names their rows of `x`."""
     for l in range(done, len(layers)):
         layer = layers[l]
         if l == 0:
