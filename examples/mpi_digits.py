@@ -3,8 +3,8 @@
     python examples/mpi_digits.py
     mpiexec -n 4 python examples/mpi_digits.py
 
-It needs `pip install fastbp[mpi,sklearn]` and an MPI library: that of a cluster, or `pip install mpich`. Without mpi4py
-it runs alone. What knows of other processes is `comm`.
+It needs `pip install "fastbp[mpi,sklearn]"` and an MPI library: that of a cluster, or `pip install mpich`. Without
+mpi4py it runs alone. What knows of other processes is `comm`.
 """
 
 from __future__ import annotations

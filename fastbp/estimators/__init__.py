@@ -3,7 +3,7 @@
 try:
     import sklearn  # noqa: F401 - whether it is there
 except ImportError as error:
-    raise ImportError("fastbp.estimators needs scikit-learn: pip install fastbp[sklearn]") from error
+    raise ImportError('fastbp.estimators needs scikit-learn: pip install "fastbp[sklearn]"') from error
 
 from fastbp.estimators.classifier import MLPClassifier
 from fastbp.estimators.regressor import MLPRegressor

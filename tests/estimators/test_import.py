@@ -25,7 +25,7 @@ print(*sys.modules)
 
 def test_without_scikit_learn_one_line_says_what_to_install():
     out = run_python(WITHOUT).splitlines()
-    assert out == ["fastbp.estimators needs scikit-learn: pip install fastbp[sklearn]", "(1, 2)"]
+    assert out == ['fastbp.estimators needs scikit-learn: pip install "fastbp[sklearn]"', "(1, 2)"]
 
 
 def test_an_import_loads_neither_numba_nor_scikit_learns_networks():
