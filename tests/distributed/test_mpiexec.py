@@ -28,6 +28,19 @@ say(relative_error(two[0], one[0]) < 1e-12, abs(two[1].val_loss[-1] - one[1].val
     assert lines == ["True True True 1"] * 2
 
 
+def test_the_lines_of_the_page_train_on_all_ranks():
+    pytest.importorskip("scipy")
+    text = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
+    code = re.search(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)[1]
+    lines = run(f"""
+net, optimizer, (X, Y), (Xv, Yv) = make_network(fastbp, [8, 12, 7, 3]), fastbp.SGD(0.1), data(), data(20)
+before = net.parameters.copy()
+{code}
+say(len(history.val_loss), (net.parameters != before).any(), len(set(comm.allgather(net.parameters.tobytes()))))
+""")
+    assert lines == ["20 True 1"] * 2
+
+
 def test_float32_has_the_same_bits_on_all_ranks():
     lines = run("""
 net = make_network(fastbp, [70, 130, 3], dtype=np.float32)

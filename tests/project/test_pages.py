@@ -12,9 +12,15 @@ from processes import ROOT
 DOCS = ROOT / "docs"
 # Pages whose blocks do not follow from each other, and the test that runs them.
 BY_THEMSELVES = {"in_place_of_your_loop.md": "tests/compat/test_in_place_of_your_loop.py"}
-# Modules of other machines' processes: a block that imports one is compiled and not run.
-ELSEWHERE = {"dask", "mpi4py", "ray"}
-PAGES = [path for path in (ROOT / "README.md", *sorted(DOCS.glob("*.md"))) if path.name not in BY_THEMSELVES]
+# Modules of other processes: a block that imports one is compiled here, and the test that is named runs it in them.
+ELSEWHERE = {
+    "dask": "tests/estimators/test_engines.py",
+    "mpi4py": "tests/distributed/test_mpiexec.py",
+    "ray": "tests/estimators/test_engines.py",
+}
+INCLUDED = [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")]
+ALL = [*INCLUDED, *sorted(DOCS.glob("*.md"))]
+PAGES = [path for path in ALL if path.name not in BY_THEMSELVES]
 BLOCK = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -24,8 +30,9 @@ def blocks(page):
     return [(found[1], found[2], text[: found.start()].count("\n") + 2) for found in BLOCK.finditer(text)]
 
 
-def runs_elsewhere(code):
-    return bool(ELSEWHERE & set(re.findall(r"(?m)^\s*(?:from|import) (\w+)", code)))
+def elsewhere(code):
+    """The modules of other processes that a block imports."""
+    return set(ELSEWHERE) & set(re.findall(r"(?m)^\s*(?:from|import) (\w+)", code))
 
 
 def run(page):
@@ -35,7 +42,7 @@ def run(page):
     for k, (language, code, line) in enumerate(found):
         if language == "python":
             shown, compiled = io.StringIO(), compile("\n" * (line - 1) + code, str(page), "exec")
-            if runs_elsewhere(code):
+            if elsewhere(code):
                 continue
             with redirect_stdout(shown):
                 exec(compiled, names)
@@ -74,12 +81,34 @@ def test_what_runs_by_itself_has_its_test(name):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_what_runs_in_other_processes_has_its_test(page):
+    for language, code, _ in blocks(page):
+        for module in elsewhere(code) if language == "python" else ():
+            assert f'"{page.name}"' in (ROOT / ELSEWHERE[module]).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", ALL, ids=lambda path: path.name)
+def test_no_block_is_written_so_that_it_is_not_found(page):
+    text = page.read_text(encoding="utf-8")
+    assert re.findall(r"(?m)^[ \t>]*(?:`{3,}|~{3,}).*$", text) == re.findall(r"(?m)^```[^`\n]*$", text)
+    assert len(re.findall(r"(?m)^```", text)) == 2 * len(blocks(page))
+    assert "code-block}" not in text
+    assert not re.search(r"(?m)^ {4,}(?:import|from|>>>) ", BLOCK.sub("", text))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_a_block_has_a_language_that_is_known(page):
     languages = {language for language, _, _ in blocks(page)}
     assert languages <= {"python", "text", "sh", "{include}", "{literalinclude}", "{toctree}"}
 
 
-@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda path: path.name)
+@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted(DOCS.glob("*.md"))], ids=lambda path: path.name)
+def test_a_window_of_1280_pixels_shows_whole_lines_of_code(page):
+    lines = [line for language, code, _ in blocks(page) if language in ("python", "sh") for line in code.splitlines()]
+    assert [line for line in lines if len(line) > 91] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_commands_name_sessions_and_files_that_there_are(page):
     sessions = set(re.findall(r"(?m)^def (\w+)\(session", (ROOT / "noxfile.py").read_text(encoding="utf-8")))
     text = page.read_text(encoding="utf-8")
