@@ -77,4 +77,18 @@ def _panel(axes: Any, by_peer: dict[str, dict[str, float]]) -> None:
     axes.grid(axis="y", linewidth=0.3)
     axes.set_axisbelow(True)
     axes.set_ylabel("time, fastbp = 1")
-    axes.set_xticks(range(len(groups)), groups)
+    _name_groups(axes, groups)
+
+
+def _name_groups(axes: Any, groups: list[str]) -> None:
+    """A network and its number under each group of bars, or its name once under all of its groups."""
+    names, numbers = zip(*(group.split("\n") for group in groups), strict=True)
+    if len(set(names)) == len(names):
+        axes.set_xticks(range(len(groups)), groups)
+        return
+    axes.set_xticks(range(len(groups)), numbers)
+    of = {name: [k for k, other in enumerate(names) if other == name] for name in dict.fromkeys(names)}
+    below = axes.secondary_xaxis(-0.07)
+    below.set_xticks([sum(places) / len(places) for places in of.values()], of)
+    below.tick_params(length=0)
+    below.spines["bottom"].set_visible(False)

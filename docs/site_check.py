@@ -1,4 +1,4 @@
-"""Look at the built site in a headless Chromium: links, console, formulas, pictures, and its width on a telephone.
+"""Look at the built site in a headless Chromium: links, console, formulas, pictures, search, width on a telephone.
 
     python docs/site_check.py --html docs/_build/html --screenshots FOLDER
 
@@ -13,6 +13,9 @@ import sys
 import urllib.parse
 from pathlib import Path
 from typing import Any
+
+from selenium.common.exceptions import TimeoutException
+from selenium.webdriver.support.wait import WebDriverWait
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent / "asv_benchmarks"))
@@ -61,6 +64,9 @@ const formulas = window.MathJax && MathJax.startup ? MathJax.startup.promise : 0
 Promise.all([pictures, formulas]).then(() => done(1));
 """
 
+FOUND = 'return Array.from(document.querySelectorAll("#search-results li a"), link => link.href);'
+SOUGHT = {"Trainer": "generated/reference/trainer.html", "checkpoint": "checkpoints.html"}
+
 
 def look(driver: Any, url: str, size: tuple[int, int]) -> dict[str, Any]:
     """Open a page in a window of that size and say what it has, and what the console said."""
@@ -101,6 +107,19 @@ def broken_links(pages: dict[str, dict[str, Any]], html: Path, address: str) -> 
     return sorted(wrong)
 
 
+def unfound(driver: Any, address: str) -> list[str]:
+    """Words that the search box does not find on their page."""
+    wrong = []
+    for word, page in SOUGHT.items():
+        driver.get(f"{address}/search.html?q={word}")
+        try:
+            wait = WebDriverWait(driver, 30)
+            wait.until(lambda d, page=page: any(f"/{page}" in link for link in d.execute_script(FOUND)))
+        except TimeoutException:
+            wrong.append(f"search.html: {word} does not find {page}")
+    return wrong
+
+
 def check(html: Path, screenshots: Path | None) -> list[str]:
     """All faults of all pages."""
     names = sorted(path.relative_to(html).as_posix() for path in html.rglob("*.html"))
@@ -116,6 +135,7 @@ def check(html: Path, screenshots: Path | None) -> list[str]:
             if screenshots:
                 photograph(driver, address, screenshots, size)
         wrong += broken_links(pages, html, address)
+        wrong += unfound(driver, address)
     for found in pages.values():
         count["pictures"] += found["pictures"]
         count["formulas"] += found["formulas"]

@@ -2,7 +2,7 @@
 
 A network says 90 % sure: is it right nine times in ten? The answers are sorted by how sure the network was; on the
 diagonal it is right as often as it says. Learned by heart, it is too sure of itself and falls below the diagonal.
-Smoothed labels make it modest at the same accuracy, and too modest where they are smoothed too much.
+Smoothed labels make it modest at the same accuracy; smoothed too much, too modest, and further off than before.
 """
 
 import numpy as np

@@ -1,8 +1,9 @@
 """Speed compared.
 
 The same ten epochs of the same network on MNIST's digits, on one core: in scikit-learn, in the NumPy twin, and
-compiled. The three begin with weights of the same spread and end at the same accuracy; the picture shows when. The
-times are those of the machine that built this page, with other work beside it: the benchmarks have careful ones.
+compiled. The three begin with weights of the same spread and end within about a percent of each other; the picture
+shows when. The times are those of the machine that built this page, with other work beside it: the benchmarks have
+careful ones.
 """
 
 from time import perf_counter

@@ -38,6 +38,11 @@ def test_the_version_stands_in_the_package_and_the_others_repeat_it():
     assert re.search(r"(?m)^## \[(.*?)\]", read("CHANGELOG.md"))[1] == fastbp.__version__
 
 
+def test_the_page_start_says_whether_there_is_a_release():
+    released = re.search(r"(?m)^## \[.*?\] - \d{4}-", read("CHANGELOG.md")) is not None
+    assert released == ("is not on PyPI yet" not in read("docs/start.md"))
+
+
 def test_the_recipe_for_conda_asks_for_what_the_package_asks_for():
     project, recipe = project_table(), read("conda/recipe.yaml")
     lowest = project["requires-python"].removeprefix(">=")

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -161,6 +162,16 @@ def test_the_section_has_the_command_of_every_run_and_the_runs_of_every_table():
     assert re.findall(r"\*\*, (run \d)$", text, re.MULTILINE) == ["run 1", "run 2"]
 
 
+def test_a_long_command_is_broken_into_lines_that_a_shell_joins():
+    options = " ".join(f"--option-{k} value-{k}" for k in range(12))
+    text = report.section(record_of(*ROWS, command=f"python x {options}"))
+    (shown,) = re.findall(r"(?s)rounds\n(python x .*?)\n```", text)
+    assert max(map(len, shown.splitlines())) <= 91
+    joined = shown.replace("\\\n", "")
+    assert "\n" not in joined
+    assert joined.split() == ["python", "x", *options.split()]
+
+
 def test_the_section_says_how_much_faster_the_tiles_are_than_the_loops():
     more = row("fastbp", 100.0, threads=2), row("loops", 1234.0, threads=2)
     step = row("fastbp", 1.0, call="step"), row("loops", 1.0, call="step")
@@ -219,6 +230,23 @@ def test_without_fastbps_time_there_is_no_chart(tmp_path, capsys):
     chart.draw(record_of(row("numpy", 250.0)), tmp_path / "chart.png")
     assert "no chart" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("rows", [(0,), (1, 8, 64, 512)])
+def test_names_under_bars_do_not_overlap(rows):
+    pytest.importorskip("matplotlib")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    names = ("784-30-10", "784-128-10", "64-8x64-10", "1024-2048-2048-1000")
+    figure = Figure(figsize=(10, 3.4), layout="constrained")
+    canvas, axes = FigureCanvasAgg(figure), figure.subplots()
+    chart._panel(axes, {"numpy": {f"{name}\n({k})": 2.0 for name in names for k in rows}})
+    canvas.draw()
+    boxes = [[label.get_window_extent() for label in shown.get_xticklabels()] for shown in (axes, *axes.child_axes)]
+    assert sum(map(len, boxes)) == len(names) * len(rows) + len(names) * (len(rows) > 1)
+    for line in boxes:
+        assert all(left.x1 < right.x0 for left, right in pairwise(line))
 
 
 def test_ratios_are_times_over_fastbps():
