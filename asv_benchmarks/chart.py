@@ -88,7 +88,7 @@ def _name_groups(axes: Any, groups: list[str]) -> None:
         return
     axes.set_xticks(range(len(groups)), numbers)
     of = {name: [k for k, other in enumerate(names) if other == name] for name in dict.fromkeys(names)}
-    below = axes.secondary_xaxis(-0.07)
+    below = axes.secondary_xaxis(-0.11)
     below.set_xticks([sum(places) / len(places) for places in of.values()], of)
     below.tick_params(length=0)
     below.spines["bottom"].set_visible(False)

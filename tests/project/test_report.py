@@ -247,6 +247,8 @@ def test_names_under_bars_do_not_overlap(rows):
     assert sum(map(len, boxes)) == len(names) * len(rows) + len(names) * (len(rows) > 1)
     for line in boxes:
         assert all(left.x1 < right.x0 for left, right in pairwise(line))
+    for upper, lower in pairwise(boxes):
+        assert max(box.y1 for box in lower) < min(box.y0 for box in upper)
 
 
 def test_ratios_are_times_over_fastbps():
