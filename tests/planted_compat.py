@@ -31,7 +31,7 @@ FACES = (
      ("any slope", "if np.allclose(slope, expected, rtol=1e-12, atol=1e-15):", "if True:"),
      ("the first step is not taken back", "                array[...] = old\n        if not known_loss",
       "                array[...] = array\n        if not known_loss"),
-     ("the last sample by the kernels", "samples is not None and total - at > 1:", "samples is not None:"),
+     ("the last sample by the kernels", "np.arange(n), (total - 1 - at) // n)", "np.arange(n), (total - at) // n)"),
      ("losses of fastbp's scale", "report(at // n, loss * self._loss_scale)", "report(at // n, loss)")),
     ("compat/joelnet/train.py", _JOELNET,
      ("a mean of its own", "share = len(rows) / engine.trainer.batch_size if short else 1.0", "share = 1.0"),

@@ -52,13 +52,14 @@ def test_models_of_the_deep_week_give_the_numbers_of_numpy(engine, runs, sizes, 
     costs, expected = by_hand(dnn.initialize_parameters_deep(sizes), "relu", 0.3, 350)
     same(dnn.L_layer_model(X, Y, sizes, 0.3, 350, print_cost=True), expected)
     np.testing.assert_allclose(costs_in(capsys.readouterr().out), np.array(costs)[::100], atol=5.1e-7)
-    assert bool(runs) == (engine == "kernels")
+    assert len(runs) > 1 if engine == "kernels" else not runs  # the trial is the first
 
 
-def test_the_two_layer_model_gives_the_numbers_of_numpy(engine, capsys):
+def test_the_two_layer_model_gives_the_numbers_of_numpy(engine, runs, capsys):
     costs, expected = by_hand(dnn.initialize_parameters(6, 5, 1), "relu", 0.3, 201)
     same(dnn.two_layer_model(X, Y, (6, 5, 1), 0.3, 201, print_cost=True), expected)
     np.testing.assert_allclose(costs_in(capsys.readouterr().out), np.array(costs)[::100], rtol=1e-10)
+    assert len(runs) > 1 if engine == "kernels" else not runs  # the trial is the first
 
 
 def test_the_planar_model_gives_the_numbers_of_numpy(engine, runs, capsys):
@@ -66,7 +67,7 @@ def test_the_planar_model_gives_the_numbers_of_numpy(engine, runs, capsys):
     found = planar.nn_model(X, Y, 4, 1500, print_cost=True)
     same(found, expected)
     np.testing.assert_allclose(costs_in(capsys.readouterr().out), np.array(costs)[::1000], atol=5.1e-7)
-    assert bool(runs) == (engine == "kernels")
+    assert len(runs) > 1 if engine == "kernels" else not runs  # the trial is the first
     p = planar.predict(found, X)
     assert p.shape == (1, 40)
     assert p.dtype == bool

@@ -86,7 +86,7 @@ def test_aflaks_network_gives_the_numbers_of_numpy(engine, runs, data, capsys):
     assert lines == [f"epoch {e + 1}/40   error={error:f}" for e, error in enumerate(errors)]
     # what the layers keep is of the last sample
     np.testing.assert_array_equal(net.layers[0].input, x[-1:])
-    assert bool(runs) == (engine == "kernels")
+    assert len(runs) > 1 if engine == "kernels" else not runs  # the trial is the first
     outputs = net.predict(x[:, None, :])
     assert isinstance(outputs, list)
     np.testing.assert_allclose(outputs[0][0], np.tanh(W[1] @ np.tanh(W[0] @ x[0] + b[0]) + b[1]), rtol=1e-9)

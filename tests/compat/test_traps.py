@@ -119,7 +119,7 @@ def test_arrays_of_any_kind(monkeypatch, runs, tmp_path, kind, taken_over):
         assert one is other
     else:
         np.testing.assert_allclose(np.array(other, float), np.array(one, float), rtol=1e-10, atol=1e-12)
-    assert bool(runs) == taken_over
+    assert len(runs) > 1 if taken_over else not runs  # the trial is the first
 
 
 def test_a_relu_with_another_slope_at_0_goes_the_numpy_way(monkeypatch, runs):
@@ -130,7 +130,7 @@ def test_a_relu_with_another_slope_at_0_goes_the_numpy_way(monkeypatch, runs):
     assert not runs
     np.testing.assert_array_equal(one, other)
     both(monkeypatch, lambda: objects(hidden=relu(0.0)))
-    assert runs
+    assert len(runs) > 1  # the trial is the first
 
 
 def test_of_equal_outputs_the_first_counts(kernels, runs):
