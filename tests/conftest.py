@@ -1,5 +1,6 @@
-"""The implementations of network and trainer that every test of them runs on."""
+"""The implementations of network and trainer that every test of them runs on, and what the session begins with."""
 
+import ahead
 import numpy as np
 import pytest
 from parallel import all_threads
@@ -11,6 +12,21 @@ from fastbp.compat import _core
 IMPLEMENTATIONS = [fastbp.reference, fastbp]
 
 
+# ------------------------------------------------------------------ work of other processes (tests/ahead.py)
+def pytest_collection_modifyitems(items):
+    ahead.last(items)
+
+
+def pytest_collection_finish(session):
+    if not session.config.option.collectonly:
+        ahead.begin_all(session.items)
+
+
+def pytest_sessionfinish():
+    ahead.give_up()
+
+
+# ------------------------------------------------------------------ network and trainer
 @pytest.fixture(params=IMPLEMENTATIONS, ids=lambda implementation: implementation.__name__)
 def implementation(request):
     return request.param

@@ -21,10 +21,10 @@ _DEFAULTS = {
 }
 
 
-def start_python(*command, cwd=None, **variables):
+def start_python(*command, cwd=None, environment=os.environ, **variables):
     """Start a fresh interpreter with the arguments `command` and these environment variables; None unsets one."""
-    path = os.pathsep.join([*map(str, _MODULES), *filter(None, [os.environ.get("PYTHONPATH")])])
-    environment = os.environ | {"PYTHONPATH": path} | _DEFAULTS | variables
+    path = os.pathsep.join([*map(str, _MODULES), *filter(None, [environment.get("PYTHONPATH")])])
+    environment = {**environment, "PYTHONPATH": path, **_DEFAULTS, **variables}
     return subprocess.Popen([sys.executable, *map(str, command)], cwd=cwd, text=True, encoding="utf-8",
                             env={name: str(value) for name, value in environment.items() if value is not None},
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)

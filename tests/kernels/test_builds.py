@@ -1,6 +1,6 @@
 """Vectors of other widths and CPUs without fused multiply-add, on any machine that has them.
 
-The process of each build is started once and does everything that the tests ask of it.
+The process of each build is started once, ahead of the tests, and does everything that they ask of it.
 """
 
 import contextlib
@@ -8,17 +8,17 @@ import io
 import json
 import platform
 
+import ahead
 import numpy as np
 import pytest
 import test_loops
 import test_vecmath
 from networks import make_labels, relative_error
-from processes import TESTS, output_of, start_python
+from processes import TESTS
 
 import fastbp
 from fastbp.kernels.runtime.host import HAS_FMA
 
-pytestmark = pytest.mark.slow
 X86 = platform.machine() in ("x86_64", "AMD64")
 # variables, vector bytes, fused multiply-add (None: as the host); LLVM splits vectors wider than the machine's
 # "as on ARM": the tiles for 32 registers with vectors of 16 bytes, which LLVM spills where there are fewer
@@ -83,33 +83,29 @@ def report_of(name):
 
 
 # ------------------------------------------------------------------ the tests
-@pytest.fixture(scope="module")
-def processes():
-    """All builds at once: each compiles for itself."""
+def found(build):
+    """Everything from one build, which compiles for itself; None where there is no such CPU."""
+    variables = {"NUMBA_NUM_THREADS": 3, "OMP_WAIT_POLICY": "passive", **BUILDS[build][0]}
+    if not X86 and "NUMBA_CPU_NAME" in variables:
+        return None
+    registers = "from fastbp.kernels.runtime import host; host.VECTOR_REGISTERS = 32; " * (build == "as on ARM")
     code = "import json, test_builds; print(json.dumps(test_builds.everything()))"
-    registers = "from fastbp.kernels.runtime import host; host.VECTOR_REGISTERS = 32; "
-    named = [name for name, (variables, *_) in BUILDS.items() if X86 or "NUMBA_CPU_NAME" not in variables]
-    threads = {"NUMBA_NUM_THREADS": 3, "OMP_WAIT_POLICY": "passive"}
-    started = {}
-    for name in named:
-        first = registers if name == "as on ARM" else ""
-        started[name] = start_python("-c", first + code, **threads, **BUILDS[name][0])
-    yield started
-    for process in started.values():
-        process.kill()
+    return json.loads(ahead.run("-c", registers + code, **variables))
+
+
+pytestmark = [pytest.mark.slow, pytest.mark.ahead(of=found)]
 
 
 @pytest.fixture(scope="module", params=BUILDS)
-def build(request, processes):
+def build(request):
     """Everything from one build."""
-    if request.param not in processes:
+    everything = ahead.result(found, request.param)
+    if everything is None:
         pytest.skip("a name of x86 CPUs")
-    # each takes 45 s of a core, and here all share the cores
-    found = json.loads(output_of(processes[request.param], timeout=1200))
     _, vector_bytes, has_fma = BUILDS[request.param]
-    assert found["vector_bytes"] == vector_bytes
-    assert found["has_fma"] == (HAS_FMA if has_fma is None else has_fma)
-    return found
+    assert everything["vector_bytes"] == vector_bytes
+    assert everything["has_fma"] == (HAS_FMA if has_fma is None else has_fma)
+    return everything
 
 
 def test_a_network_of_awkward_sizes_trains_as_the_twin_does(build):

@@ -1,11 +1,10 @@
 """What is compiled, and how often: once for a dtype, whatever the network."""
 
 import json
+import tempfile
 
+import ahead
 import pytest
-from processes import run_python
-
-pytestmark = pytest.mark.slow
 
 # A fresh process with an empty cache; three threads start cold together. Counts are of functions that Numba compiles.
 PROCESS = """
@@ -16,6 +15,7 @@ from numba.core import event, types
 compiled = event.RecordingListener()
 event.register("numba:compile", compiled)
 import fastbp, fastbp.kernels
+from fastbp.kernels.runtime.cache import KernelCache
 
 def starts():
     return sum(recorded.is_start for _, recorded in compiled.buffer)
@@ -50,7 +50,7 @@ count("all activations", lambda: fit([7, *[5] * len(fastbp.activations.ACTIVATIO
 count("loss", lambda: fit([7, 9, 3], "tanh", "tanh", "hinge"))
 count("optimizer", lambda: fit([7, 9, 3], "tanh", optimizer="adam"))
 count("all again", lambda: fit([5, 4, 3], "tanh", "tanh", "hinge", optimizer="adam"))
-overloads, literal = {}, []
+overloads, entries, literal = {}, {}, []
 for module in pkgutil.walk_packages(fastbp.kernels.__path__, "fastbp.kernels."):
     module = importlib.import_module(module.name)
     for name, value in vars(module).items():
@@ -58,14 +58,24 @@ for module in pkgutil.walk_packages(fastbp.kernels.__path__, "fastbp.kernels."):
             overloads[f"{module.__name__}.{name}"] = len(value.overloads)
             if any(isinstance(kind, types.Literal) for kinds in value.overloads for kind in kinds):
                 literal.append(name)
-print(json.dumps({"counts": counts, "overloads": overloads, "literal": literal}))
+        for one in [value, *(value.values() if isinstance(value, dict) else ())]:
+            if isinstance(getattr(one, "_cache", None), KernelCache):
+                entries[one._cache._name] = len(one.overloads)
+print(json.dumps({"counts": counts, "overloads": overloads, "entries": entries, "literal": literal}))
 """
 
 
-@pytest.fixture(scope="module")
-def cold(tmp_path_factory):
-    place = tmp_path_factory.mktemp("cold")
-    return json.loads(run_python(PROCESS, FASTBP_CACHE_DIR=place))
+def counted():
+    with tempfile.TemporaryDirectory() as place:
+        return json.loads(ahead.run("-c", PROCESS, FASTBP_CACHE_DIR=place))
+
+
+pytestmark = [pytest.mark.slow, pytest.mark.ahead(of=counted)]
+
+
+@pytest.fixture
+def cold():
+    return ahead.result(counted)
 
 
 @pytest.mark.parametrize("what", ["shape", "depth", "samples", "another depth of it", "all again"])
@@ -85,6 +95,9 @@ def test_another_formula_compiles_itself_alone(cold, what, most):
 def test_each_kernel_is_compiled_for_few_types(cold):
     assert 40 < sum(cold["overloads"].values()) < 80
     assert max(cold["overloads"].values()) <= 6  # tiles of two vectors' width have four heights, those of one two
+    # what Python calls, with all that it is made of, once for the dtype
+    assert cold["entries"]["train-00"] == 1
+    assert set(cold["entries"].values()) == {0, 1}
 
 
 def test_no_kernel_is_compiled_for_a_literal(cold):

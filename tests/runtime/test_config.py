@@ -2,9 +2,10 @@
 
 import sys
 
+import ahead
 import numpy as np
 import pytest
-from processes import output_of, run_python, start_python
+from processes import run_python, start_python
 
 import fastbp
 from fastbp.__main__ import main
@@ -98,10 +99,15 @@ print(len(compiled.buffer))
 """
 
 
+def after_warmup():
+    ahead.run("-m", "fastbp", "warmup")
+    return ahead.run("-c", AFTER_WARMUP)
+
+
 @pytest.mark.slow
+@pytest.mark.ahead(of=after_warmup)
 def test_after_warmup_a_process_compiles_nothing():
-    output_of(start_python("-m", "fastbp", "warmup"))
-    assert run_python(AFTER_WARMUP).split() == ["0"]
+    assert ahead.result(after_warmup).split() == ["0"]
 
 
 def test_warmup_says_how_long_it_took(monkeypatch, capsys):

@@ -3,13 +3,15 @@
 import ast
 import re
 import sys
+import tempfile
 import tomllib
 from importlib import import_module
 from pathlib import Path
 
+import ahead
 import numba
 import pytest
-from processes import ROOT, ended, run_python, start_python
+from processes import ROOT, ended, start_python
 from test_cache import doubled, place
 
 import fastbp
@@ -128,15 +130,23 @@ def test_without_an_interface_that_all_rests_on_import_says_what_is_missing():
     assert f"tested with Numba {TESTED[0]} to {TESTED[1]}" in last
 
 
+def trained_without(path):
+    """What training prints that compiles all kernels anew, and where it was to keep them."""
+    with tempfile.TemporaryDirectory() as folder:
+        return folder, ahead.run("-c", TRAINS, path, FASTBP_CACHE_DIR=folder)
+
+
 @pytest.mark.slow
+@pytest.mark.ahead(of=trained_without)
 @pytest.mark.parametrize(("path", "consequence"), [
     ("numba.core.codegen:JITCodeLibrary", UNLINKED),
     ("numba.core.compiler:CompileResult._rebuild", UNKEPT),
 ])
-def test_without_what_makes_compiling_quick_networks_train_all_the_same(path, consequence, tmp_path):
-    bits, directory, *warned = run_python(TRAINS, path, FASTBP_CACHE_DIR=tmp_path).splitlines()
+def test_without_what_makes_compiling_quick_networks_train_all_the_same(path, consequence):
+    folder, shown = ahead.result(trained_without, path)
+    bits, directory, *warned = shown.splitlines()
     assert bits == trained()
-    assert directory == "None" if consequence == UNKEPT else directory.startswith(str(tmp_path))
+    assert directory == "None" if consequence == UNKEPT else directory.startswith(folder)
     (message,) = warned
     assert consequence in message
     assert path in message

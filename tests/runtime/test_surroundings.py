@@ -3,6 +3,7 @@
 import os
 import sys
 
+import ahead
 import pytest
 from processes import output_of, run_python, start_python
 
@@ -44,15 +45,15 @@ SETTINGS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def plain():
-    return run_python(TRAIN)
+def trained(setting):
+    return ahead.run("-c", TRAIN, **setting).splitlines()
 
 
 @pytest.mark.slow
+@pytest.mark.ahead(of=trained)
 @pytest.mark.parametrize("setting", SETTINGS, ids=str)
-def test_no_setting_changes_a_bit(setting, plain):
-    assert run_python(TRAIN, **setting).splitlines()[-1:] == plain.splitlines()
+def test_no_setting_changes_a_bit(setting):
+    assert ahead.result(trained, setting)[-1:] == ahead.result(trained, {})
 
 
 # ------------------------------------------------------------------ threads that Numba does not have, or others have
