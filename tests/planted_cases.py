@@ -133,8 +133,7 @@ ROWS = [
      "what_a_kill"),
     (63, "kernels are written where others read", "kernels/runtime/cache.py",
      "            write_whole(file, [_digest(file.name, body), body], 0o600, durable=False)",
-     ("            file.write_bytes(_digest(file.name, body))\n            import time\n\n            time.sleep(1.0)\n"
-     "            file.write_bytes(_digest(file.name, body) + body)")),
+     "            file.write_bytes(_digest(file.name, body) + body)", "every_line"),
     (67, "the JIT stays off", "kernels/runtime/jit.py",
      "disabled, numba.config.DISABLE_JIT = numba.config.DISABLE_JIT, 0",
      "disabled = numba.config.DISABLE_JIT"),
@@ -155,9 +154,8 @@ ROWS = [
      "            view[...] = np.nan_to_num(arrays[name])\n"),
     (81, "one temporary name for all", "kernels/runtime/whole_files.py", 'f".fastbp-{secrets.token_hex(8)}.tmp"',
      'f".fastbp-{secrets.token_hex(8)[:0]:0>16}.tmp"'),
-    (82, "states of generators are not checked", "io/generators.py",
-     "type(number) is int and low <= number <= high for",
-     "type(number) is int for", "mutated_files"),
+    (82, "a wrong type is no damage", "io/safetensors.py", "RecursionError, SyntaxError, TypeError, ValueError)",
+     "RecursionError, SyntaxError, ValueError)", "mutated_files"),
     # ------------------------------------------------------------------ resources
     (83, "networks are kept", "reference.py", "        self._dW, self._db = layer_views(self._gradient, network.sizes)",
      ("        self._dW, self._db = layer_views(self._gradient, network.sizes)\n"

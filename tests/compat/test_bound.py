@@ -94,6 +94,17 @@ def test_momentum_moves_no_bias_where_there_is_none():
     assert fastbp.check_gradients(net, X, labels)
 
 
+def test_flat_parameters_make_no_bias_where_there_is_none():
+    W, _ = arrays(shape="none")
+    X, _ = samples()
+    net = bound(W, None)
+    expected, flat = net.forward(X), net.parameters
+    assert (flat == 0.0).sum() == sum(SIZES[1:])
+    flat[flat == 0.0] = 1.0
+    np.testing.assert_array_equal(net.forward(X), expected)
+    assert all((b == 0).all() for b in net.copy().biases)
+
+
 def test_what_the_caller_writes_counts_at_the_next_call():
     W, b = arrays()
     X, _ = samples()

@@ -175,6 +175,14 @@ class Loud(nnfs.Model):
         self.trainable_layers[0].dweights *= 0.5
 
 
+class Watched(nnfs.Model):
+    """A model that keeps what its forward passes gave: numbers are those of the class."""
+
+    def forward(self, X, training):
+        self.seen = [*getattr(self, "seen", []), super().forward(X, training)]
+        return self.seen[-1]
+
+
 class Loss_Focal(nnfs.Loss):  # noqa: N801
     """A loss of the reader's."""
 
@@ -193,6 +201,25 @@ class Nesterov(nnfs.Optimizer_SGD):
         layer.weights += 0.5 * layer.weight_momentums
 
 
+class Bounded(nnfs.Optimizer_SGD):
+    """A rule that is another one only where weights are large."""
+
+    def update_params(self, layer):
+        super().update_params(layer)
+        np.clip(layer.weights, -2.0, 2.0, out=layer.weights)
+
+
+class Shrinking(nnfs.Optimizer_SGD):
+    """A rule of the reader's, which lets the weights shrink before each update."""
+
+    layers = ()
+
+    def pre_update_params(self):
+        super().pre_update_params()
+        for layer in self.layers:
+            layer.weights *= 0.9
+
+
 class Activation_Sine(Activation_Tanh):  # noqa: N801
     def forward(self, inputs, training):
         self.inputs, self.output = inputs, np.sin(inputs)
@@ -208,9 +235,15 @@ def with_dropout():
     return made
 
 
-def loud():
+def of_class(kind):
     made = model()
-    made.__class__ = Loud
+    made.__class__ = kind
+    return made
+
+
+def shrinking():
+    made = model(optimizer=lambda: Shrinking(0.1))
+    made.optimizer.layers = made.trainable_layers
     return made
 
 
@@ -226,7 +259,10 @@ def biases_too():
 
 @pytest.mark.parametrize(("make", "data"), [
     (with_dropout, {}),
-    (loud, {}),
+    (lambda: of_class(Loud), {}),
+    (lambda: of_class(Watched), {}),
+    (lambda: model(optimizer=lambda: Bounded(0.1)), {}),
+    (shrinking, {}),
     (first_alone, {}),
     (biases_too, {}),
     (lambda: model(dense=Layer_Scaled), {}),
@@ -236,7 +272,8 @@ def biases_too():
     (lambda: model(hidden=Activation_Sine), {}),
     (lambda: model(dtype=np.float16), {}),
     (model, {"x": np.where(np.arange(70)[:, None] == 40, np.inf, X)}),
-], ids=["dropout", "model", "one penalty", "biases", "layer", "loss", "uphill", "optimizer", "sine", "float16", "inf"])
+], ids=["dropout", "model", "watched", "bounded", "shrinks", "one penalty", "biases", "layer", "loss", "uphill",
+        "optimizer", "sine", "float16", "inf"])
 def test_what_is_no_network_of_fastbps_goes_the_numpy_way(monkeypatch, steps, make, data):
     one, other = both(monkeypatch, make, **data)
     for a, b in zip(arrays(one), arrays(other), strict=True):
