@@ -189,6 +189,8 @@ CACHE = [
         ("content without a name", 'f"{build_key()} {name}\\0"', 'f"{build_key()}\\0"', 64),
         ("others may write", " and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)", "", _PLACES),
         ("one build for all CPUs", "        *host.build_facts(),\n", "", 69),
+        ("one build with checks of bounds and without", "        str(numba.config.BOUNDSCHECK),\n", "",
+         _CACHE + " -k 'or_width'"),
         ("formulas not in the key", '"regularization.py", "update_rules.py")', '"regularization.py")', 62),
         ("one build for each count of threads", "str(numba.config.OPT),", "str(numba.config.NUMBA_NUM_THREADS),", 65),
         ("an error of the disk", "        except OSError as error:\n            _warn(f\"compiled kernel could",
@@ -207,8 +209,6 @@ CACHE = [
     ),
     *_group(
         "kernels/runtime/jit.py", _SURROUNDINGS,
-        ("Numba's check of bounds", ', "boundscheck": False}', ', "boundscheck": None}',
-         _SURROUNDINGS + " -k 'no_setting and BOUNDS'"),
         ("a fork while a kernel is compiled", "    _compiler_lock().acquire(timeout=_FORK_WAITS)", "    return",
          _SURROUNDINGS + " -k 'another_thread_compiles'"),
     ),
