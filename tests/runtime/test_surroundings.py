@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 
 import ahead
 import pytest
@@ -149,10 +150,16 @@ print(found[0])
 """
 
 
+def forked_while_compiling():
+    with tempfile.TemporaryDirectory() as place:
+        return ahead.run("-c", FORK_WHILE_COMPILING, FASTBP_CACHE_DIR=place).split()
+
+
 @forks
 @pytest.mark.slow
-def test_a_child_forked_while_another_thread_compiles_can_compile(tmp_path):
-    child, parent = run_python(FORK_WHILE_COMPILING, FASTBP_CACHE_DIR=tmp_path).split()
+@pytest.mark.ahead(of=forked_while_compiling)
+def test_a_child_forked_while_another_thread_compiles_can_compile():
+    child, parent = ahead.result(forked_while_compiling)
     assert child == parent
 
 

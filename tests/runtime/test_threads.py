@@ -6,6 +6,7 @@ import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
+import ahead
 import numba
 import numpy as np
 import pytest
@@ -71,9 +72,14 @@ for row in ROWS:
 """
 
 
+def on_four():
+    return ahead.run("-c", FOUR, NUMBA_NUM_THREADS=4, OMP_WAIT_POLICY="passive").splitlines()
+
+
 @pytest.mark.slow
+@pytest.mark.ahead(of=on_four)
 def test_three_and_four_threads_give_the_bits_of_one(parallel):
-    found = run_python(FOUR, NUMBA_NUM_THREADS=4, OMP_WAIT_POLICY="passive").splitlines()
+    found = ahead.result(on_four)
     assert len(found) == len(ROWS)
     for row, digests in zip(ROWS, found, strict=True):
         assert set(digests.split()) == {trained(row, threads=1)}, row
