@@ -6,7 +6,10 @@ import inspect
 import json
 import re
 import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import ahead
 import pytest
 from processes import ROOT
 from test_docstrings import PUBLIC
@@ -101,11 +104,28 @@ def test_a_script_that_fails_ends_the_build_with_its_error(tmp_path):
         gallery.run(script, tmp_path)
 
 
+RUN = """
+import sys
+from pathlib import Path
+sys.path.append(sys.argv[1])
+import gallery
+print(gallery.run(gallery.SCRIPTS / f"{sys.argv[2]}.py", Path(sys.argv[3])))
+"""
+
+
+def made(name):
+    """What a script of the gallery prints, and the names and first bytes of the files that it leaves."""
+    with TemporaryDirectory() as folder:
+        shown = ahead.run("-c", RUN, ROOT / "docs", name, folder)
+        return shown.strip(), {path.name: path.read_bytes()[:4] for path in Path(folder).iterdir()}
+
+
 @pytest.mark.slow
+@pytest.mark.ahead(of=made)
 @pytest.mark.parametrize("name", gallery.ORDER)
-def test_a_script_of_the_gallery_makes_its_picture(name, tmp_path):
+def test_a_script_of_the_gallery_makes_its_picture(name):
     pytest.importorskip("sklearn")
     pytest.importorskip("mlxtend")
-    assert gallery.run(gallery.SCRIPTS / f"{name}.py", tmp_path).strip()
-    assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-    assert [path.name for path in tmp_path.iterdir()] == [f"{name}.png"]
+    shown, files = ahead.result(made, name)
+    assert shown
+    assert files == {f"{name}.png": b"\x89PNG"}
