@@ -14,7 +14,7 @@ LOCAL = {
     'Client("tcp://scheduler:8786")': "Client(n_workers=2, threads_per_worker=1, dashboard_address=None)",
     'ray.init(address="auto")': "ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)",
 }
-MODULES = {"joblib's loky": "joblib", "Dask": "dask.distributed", "Ray": "ray"}
+MODULES = {"joblib's loky": "joblib", "Dask": "distributed.client", "Ray": "ray"}
 THREADS = """
 import os
 os.environ.setdefault("ASKED_BY", str(os.getpid()))
