@@ -52,9 +52,9 @@ def result(function, *arguments):
     return begin(function, *arguments).result()
 
 
-def run(*command, count=1, **variables):
+def run(*command, count=1, cwd=ROOT, **variables):
     """Return the standard output of a fresh interpreter, or of `count` that start together and print the same."""
-    started = [start_python(*command, cwd=ROOT, environment=_ENVIRONMENT, **variables) for _ in range(count)]
+    started = [start_python(*command, cwd=cwd, environment=_ENVIRONMENT, **variables) for _ in range(count)]
     _processes.extend(started)
     (output,) = {output_of(process, TIMEOUT) for process in started}
     return output
