@@ -15,7 +15,8 @@ from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOp
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from fastbp.canonical import float_type
-from fastbp.estimators.labelled import DENSE_NUMBERS, Labelled
+from fastbp.estimators.dense import Blocks, is_sparse
+from fastbp.estimators.labelled import Labelled
 
 if TYPE_CHECKING:
     from fastbp.history import History
@@ -106,6 +107,8 @@ class BaseMLP(BaseEstimator):
     # The network of the last fit, the arrays of it that `coefs_` and `intercepts_` are, and its trainer.
     _network: Network | None = None
     _views: tuple[Any, ...] = ()
+    # What it was made from: `activation` and `loss`, which may be set between two fits.
+    _made_from: tuple[Any, Any] | None = None
     _trainer: Trainer | None = None
     _random_state: np.random.RandomState
     _best_parameters: Any
@@ -188,6 +191,8 @@ class BaseMLP(BaseEstimator):
 
         if self.early_stopping and incremental and validation_data is None:
             raise ValueError("partial_fit does not support early_stopping=True without validation_data")
+        if not hasattr(self, "loss_curve_"):  # the fit before was by L-BFGS
+            self._begin_curves()
         validation, weighed = None, self._weighed(train)
         if validation_data is not None:
             validation = self._held_out(validation_data)
@@ -206,6 +211,8 @@ class BaseMLP(BaseEstimator):
         sizes = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
         if np.any(np.array(sizes) <= 0):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+        if not all(hasattr(size, "__index__") for size in sizes):
+            raise TypeError(f"hidden_layer_sizes must be integers, got {sizes}.")
         return [int(size) for size in sizes]
 
     def _begin(self, sizes: list[int], output: str, dtype: Any) -> None:
@@ -217,10 +224,14 @@ class BaseMLP(BaseEstimator):
         self._trainer = None
         self._bind(new_network(self, sizes, dtype))
         if self.solver != "lbfgs":
-            self.loss_curve_, self.validation_loss_curve_, self._no_improvement_count = [], [], 0
-            self.best_loss_, self.validation_scores_, self.best_validation_score_ = np.inf, None, None
-            if self.early_stopping:
-                self._begin_scores()
+            self._begin_curves()
+
+    def _begin_curves(self) -> None:
+        """Set the attributes of training by minibatches."""
+        self.loss_curve_, self.validation_loss_curve_, self._no_improvement_count = [], [], 0
+        self.best_loss_, self.validation_scores_, self.best_validation_score_ = np.inf, None, None
+        if self.early_stopping:
+            self._begin_scores()
 
     def _begin_scores(self) -> None:
         """Set the attributes of early stopping, in the place of those of the loss."""
@@ -275,9 +286,13 @@ class BaseMLP(BaseEstimator):
         return True
 
     # ------------------------------------------------------------------ the network
+    def _functions(self) -> tuple[Any, Any]:
+        activation = self.activation
+        return tuple(activation) if isinstance(activation, list) else activation, self.loss
+
     def _bind(self, network: Network) -> None:
         """Let `coefs_` and `intercepts_` be views of a network's parameters."""
-        self._network = network
+        self._network, self._made_from = network, self._functions()
         self.coefs_, self.intercepts_ = [W.T for W in network.weights], list(network.biases)
         self._views = (*self.coefs_, *self.intercepts_)
 
@@ -293,6 +308,10 @@ class BaseMLP(BaseEstimator):
             for array, view in zip(arrays, self._views, strict=True):
                 view[...] = array
             self._bind(self._network)  # type: ignore[arg-type]
+        if self._made_from != self._functions():
+            from fastbp.estimators.fitting import renew
+
+            renew(self)
         network: Network = self._network  # type: ignore[assignment]
         if self.n_jobs is not None or network._limit is not None:
             from fastbp.estimators.fitting import threads_of
@@ -311,10 +330,7 @@ class BaseMLP(BaseEstimator):
             except ValueError:
                 pass  # scikit-learn finds the same fault and says it in its own words
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        if not hasattr(X, "toarray"):
-            return network.forward(X)
-        X, step = X.tocsr(), max(1, DENSE_NUMBERS // X.shape[1])
-        return np.concatenate([network.forward(X[s : s + step].toarray()) for s in range(0, X.shape[0], step)])
+        return np.concatenate([network.forward(part) for (part,) in Blocks(X)]) if is_sparse(X) else network.forward(X)
 
     def __getstate__(self) -> dict[str, Any]:
         if "coefs_" in vars(self):

@@ -385,8 +385,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return 1 if train.targets.ndim == 1 else train.targets.shape[1], "logistic"
 
     def _score_outputs(self, a: Any, targets: Any, weight: Any) -> float:
-        softmax = self.out_activation_ == "softmax"
-        correct = a.argmax(axis=1) == targets if softmax else ((a > 0.5) == targets.reshape(a.shape)).all(axis=1)
+        if self.out_activation_ == "softmax":
+            correct = a.argmax(axis=1) == targets
+        else:  # of one label there is nothing else to predict
+            correct = ((a > 0.5) == targets.reshape(a.shape)).all(axis=1) | (len(self.classes_) == 1)
         return float(np.average(correct, weights=weight))
 
     def __sklearn_tags__(self) -> Any:

@@ -13,8 +13,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastbp.base.network import Targets
 from fastbp.canonical import FloatArray
+from fastbp.estimators.dense import Blocks, is_sparse
 from fastbp.estimators.labelled import Labelled
-from fastbp.estimators.monitor import Monitor, Score
+from fastbp.estimators.monitor import Monitor, Rates, Score
 from fastbp.estimators.samples import Samples
 from fastbp.kernels.runtime.threads import available
 from fastbp.network import Network
@@ -64,6 +65,24 @@ def network_of(mlp: Any, sizes: Sequence[int], dtype: Any) -> Network:
     network = Network(sizes, hidden, output, loss, dtype, init="zeros")
     network.multilabel = output == "sigmoid" and sizes[-1] > 1
     return network
+
+
+def renew(mlp: Any) -> None:
+    """Give an estimator a network of other functions, with the parameters and the optimizer's state as they are.
+
+    Parameters
+    ----------
+    mlp : BaseMLP
+        Estimator whose `activation` or `loss` was set since its last fit.
+    """
+    old, trainer = mlp._network, mlp._trainer
+    network = network_of(mlp, old.sizes, old.dtype)
+    network.parameters[:] = old.parameters
+    mlp._bind(network)
+    if trainer is not None:
+        mlp._trainer = renewed = Trainer(network, trainer.optimizer, threads=trainer.threads, rng=trainer.rng)
+        renewed.regularization, renewed.steps = trainer.regularization, trainer.steps
+        renewed.optimizer_state = trainer.optimizer_state
 
 
 def hidden_activations(activation: Any, n_hidden: int) -> list[Any]:
@@ -166,6 +185,7 @@ def fit_minibatches(
     trainer = mlp._trainer
     if not incremental or trainer is None or trainer.network is not network:
         mlp._trainer = trainer = trainer_of(mlp, network)
+        mlp._rates = Rates(mlp.learning_rate, mlp.learning_rate_init, mlp.power_t)
     rules = replace(trainer.regularization, l1=mlp.l1, l2=mlp.alpha, dropout=mlp.dropout)
     if rules != trainer.regularization:
         trainer.regularization = rules
@@ -196,10 +216,10 @@ def fit_minibatches(
         )
 
 
-def _validation_data(data: Labelled) -> tuple[Any, ...]:
+def _validation_data(data: Labelled) -> Any:
     """Validation data of a trainer, whose loss divides by the number of samples and not by their weight."""
-    weight = data.weight
-    return data.X, data.targets, None if weight is None else weight * (len(weight) / weight.sum())
+    weight = None if data.weight is None else data.weight * (len(data.weight) / data.weight.sum())
+    return Blocks(data.X, data.targets, weight) if is_sparse(data.X) else (data.X, data.targets, weight)
 
 
 def _report_of(
@@ -212,6 +232,6 @@ def _report_of(
     def report(logs: Mapping[str, float], prefix: str) -> float:
         constant = held_out if prefix else mean_of(constants, samples.weight)
         penalty = 0.0 if prefix else logs.get("penalty", 0.0)
-        return float((logs[f"{prefix}loss"] + constant) / mlp._terms_of_loss + penalty)
+        return np.float64((logs[f"{prefix}loss"] + constant) / mlp._terms_of_loss + penalty)
 
     return report

@@ -6,9 +6,6 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-#: Numbers of a sparse X that are dense at a time.
-DENSE_NUMBERS = 4_000_000
-
 
 class Labelled(NamedTuple):
     """Samples as an estimator has checked them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from sklearn.utils.optimize import _check_optimize_result
 
 from fastbp.base.network import Targets
 from fastbp.canonical import FloatArray
+from fastbp.estimators.dense import Blocks
 from fastbp.estimators.fitting import constants_of, mean_of
 from fastbp.estimators.labelled import Labelled
 from fastbp.lbfgs import Objective, minimize
@@ -31,7 +33,7 @@ def fit_lbfgs(mlp: Any, network: Network, train: Labelled) -> None:
     found = minimize(objective, {"maxiter": mlp.max_iter, "maxfun": mlp.max_fun, "gtol": mlp.tol})
     objective(found.x)  # what was evaluated last may be a try of a line search
     mlp.n_iter_ = _check_optimize_result("lbfgs", found, mlp.max_iter)
-    mlp.loss_ = (objective.loss + objective.constant) / mlp._terms_of_loss + objective.penalty()
+    mlp.loss_ = np.float64((objective.loss + objective.constant) / mlp._terms_of_loss + objective.penalty())
     network.parameters[:] = objective.network.parameters
 
 
@@ -55,9 +57,11 @@ class EstimatorObjective(Objective):
     def __init__(self, mlp: Any, network: Network, train: Labelled) -> None:
         n, weight = train.X.shape[0], train.weight
         total = float(n) if weight is None else float(weight.sum())
-        X = train.X.toarray() if hasattr(train.X, "toarray") else train.X
         of_mean_1 = None if weight is None else weight * (n / total)
-        super().__init__(network, (X, train.targets, of_mean_1), mlp.alpha / total)
+        self._blocks = Blocks(train.X, train.targets, of_mean_1)
+        super().__init__(network, next(iter(self._blocks)), mlp.alpha / total)
+        if len(self._blocks) > 1:
+            self._mean = self._mean_of_blocks
         self.constant = mean_of(constants_of(mlp, train.targets), weight)
         self._compat, self._clips = mlp.sklearn_compat, mlp.loss == "log_loss"
         self._terms = mlp._terms_of_loss if mlp.sklearn_compat else 1
@@ -66,8 +70,31 @@ class EstimatorObjective(Objective):
         """Return the value and the gradient at `parameters`."""
         _, gradient = super().__call__(parameters)
         if self._compat and self._clips:
-            self.loss = clipped_log_loss(self.network.forward(self._data[0]), *self._data[1:])
+            self.loss = self._clipped_loss()
         return (self.loss + self.constant) / self._terms + self.penalty(), gradient
+
+    def _canonical(self) -> Iterator[tuple[Any, ...]]:
+        """All samples in the network's form, in blocks where there are several."""
+        if len(self._blocks) == 1:
+            yield self._data
+            return
+        for block in self._blocks:
+            yield self.network.canonical(*block)
+
+    def _mean_of_blocks(self) -> tuple[float, FloatArray]:
+        n_samples, loss, sums = 0, 0.0, np.zeros_like(self.network.parameters)
+        for data in self._canonical():
+            m = len(data[0])
+            part, gradient = self.network._backprop(*data)
+            n_samples, loss = n_samples + m, loss + m * part
+            sums += m * gradient
+        return loss / n_samples, sums / n_samples
+
+    def _clipped_loss(self) -> float:
+        parts = [(self.network.forward(X), *rest) for X, *rest in self._canonical()]
+        outputs, targets, weights = zip(*parts, strict=True)
+        weight = None if weights[0] is None else np.concatenate(weights)
+        return clipped_log_loss(np.concatenate(outputs), np.concatenate(targets), weight)
 
 
 def clipped_log_loss(a: FloatArray, Y: Targets, weight: FloatArray | None) -> float:

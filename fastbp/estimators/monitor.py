@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.metrics import get_scorer
@@ -17,6 +17,14 @@ from fastbp.trainer import Trainer
 
 # Learning rates that "adaptive" reduces no further.
 _LOWEST_RATE = 1e-6
+
+
+class Rates(NamedTuple):
+    """How the learning rate of 'sgd' changes, as the parameters were when the optimizer was made."""
+
+    learning_rate: Any
+    learning_rate_init: float
+    power_t: float
 
 
 class Score:
@@ -102,10 +110,11 @@ class Monitor:
         else:
             self._judge_score(trainer, logs)
         sgd = isinstance(trainer.optimizer, SGD) and not callable(trainer.optimizer.learning_rate)
-        if sgd and mlp.learning_rate == "invscaling":
-            set_rate(trainer, mlp.learning_rate_init / (mlp.t_ + 1) ** mlp.power_t)
+        rates = mlp._rates
+        if sgd and rates.learning_rate == "invscaling":
+            set_rate(trainer, rates.learning_rate_init / (mlp.t_ + 1) ** rates.power_t)
         if mlp._no_improvement_count > mlp.n_iter_no_change:
-            mlp.stopped_ = self._end_plateau(trainer, adaptive=sgd and mlp.learning_rate == "adaptive")
+            mlp.stopped_ = self._end_plateau(trainer, adaptive=sgd and rates.learning_rate == "adaptive")
         return mlp.stopped_ or self._once
 
     def on_divergence(self, trainer: Trainer, error: FloatingPointError) -> bool:  # noqa: ARG002

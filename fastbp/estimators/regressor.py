@@ -292,7 +292,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     # ------------------------------------------------------------------ targets
     def _targets_of(self, y: Any) -> Any:
-        if self.loss == "poisson" and y.min() < 0:
+        if self.loss == "poisson" and y.dtype.kind in "iuf" and y.min() < 0:
             raise ValueError(f"loss='poisson' is for counts, y has the value {y.min()}")
         return y.reshape(len(y), -1)
 

@@ -9,7 +9,8 @@ from fastbp.base.network import BaseNetwork
 from fastbp.base.session import Session
 from fastbp.base.sources import Chunks, Source, array_chunks, in_order
 from fastbp.canonical import FloatArray, samples
-from fastbp.estimators.labelled import DENSE_NUMBERS, Labelled
+from fastbp.estimators.dense import is_sparse, rows_at_a_time
+from fastbp.estimators.labelled import Labelled
 from fastbp.targets import targets
 
 
@@ -56,7 +57,7 @@ class Samples(Source):
         self.n_samples, self._given, self._shuffle, self._random_state = n, train.weight, shuffle, random_state
         self._order, self._dtype = np.arange(n), network.dtype
         self.weight: FloatArray | None = None
-        self._sparse = X.tocsr() if hasattr(X, "toarray") else None
+        self._sparse = X.tocsr() if is_sparse(X) else None
         shape, loss = (n, network.sizes[-1]), network.loss_function
         self._X = samples(X, network.sizes[0], network.dtype) if self._sparse is None else np.empty(0, network.dtype)
         self._Y = targets(train.targets, shape, network.n_classes, network.dtype, "y", loss=loss)
@@ -71,7 +72,7 @@ class Samples(Source):
             if self._sparse is None:
                 yield from array_chunks(session, data, rows, batch_size, last=last, penalty_scale=scale)
                 continue
-            step = max(1, DENSE_NUMBERS // (self._sparse.shape[1] * batch_size)) * batch_size
+            step = rows_at_a_time(self._sparse, batch_size)
             for start in range(0, len(rows), step):
                 some = rows[start : start + step]
                 X = self._sparse[some].toarray().astype(self._dtype, copy=False)

@@ -169,15 +169,82 @@ def test_warm_start_and_partial_fit_go_on_where_they_were(solver, early_stopping
 
 
 @WEIGHTED
-@pytest.mark.parametrize("kind", [csr_array, csc_matrix])
+@pytest.mark.parametrize(("kind", "task", "early_stopping"), [
+    (csr_array, "classes", False), (csc_matrix, "two targets", False),
+    pytest.param(csr_array, "classes", True, marks=since_1_9),
+    pytest.param(csc_matrix, "labels", True, marks=since_1_9),
+])  # fmt: skip
 @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
-def test_sparse_samples(kind, solver, weighted, monkeypatch):
-    monkeypatch.setattr("fastbp.estimators.samples._DENSE_NUMBERS", 64 * 100)
-    monkeypatch.setattr("fastbp.estimators.base._DENSE_NUMBERS", 64 * 100)
-    name, X, y, own = TASKS["classes"]
-    theirs, ours = fitted(pair(name, solver=solver, batch_size=40, **own), kind(X), y, **weights_of(X, weighted))
-    assert_equal(theirs, ours)
+def test_sparse_samples(kind, solver, task, early_stopping, weighted, monkeypatch):
+    """They are dense in blocks of 30 rows or so, those that are held out, too."""
+    name, X, y, own = TASKS[task]
+    monkeypatch.setattr("fastbp.estimators.dense._DENSE_NUMBERS", X.shape[1] * 30)
+    theirs, ours = pair(name, solver=solver, batch_size=40, early_stopping=early_stopping, **own)
+    ours.set_params(sklearn_compat=solver == "lbfgs")
+    fitted([theirs, ours], kind(X), y, **weights_of(X, weighted))
+    assert_equal(theirs, ours, atol=1e-6 if solver == "lbfgs" else 1e-9)
     assert_same_predictions(theirs, ours, kind(X))
+
+
+def test_a_sparse_table_is_never_dense_as_a_whole(monkeypatch):
+    rows = []
+    dense = csr_array.toarray
+    monkeypatch.setattr("fastbp.estimators.dense._DENSE_NUMBERS", 64 * 30)
+    monkeypatch.setattr(csr_array, "toarray", lambda X: rows.append(X.shape[0]) or dense(X))
+    for solver in ("adam", "lbfgs"):
+        model = estimators.MLPClassifier(solver=solver, batch_size=10, early_stopping=True, max_iter=2, random_state=0)
+        fitted([model], csr_array(DIGITS), DIGIT)[0].predict(csr_array(DIGITS))
+    assert max(rows) == 30
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_functions_and_rates_set_between_two_trainings(solver):
+    """A new activation counts at once, for predictions too; new rates count when an optimizer is made."""
+    name, X, y, own = TASKS["classes"]
+    models = pair(name, solver=solver, warm_start=True, max_iter=2, **own)
+    fitted(models, X, y)
+    for model in models:
+        for _ in range(2):
+            model.partial_fit(X[:100], y[:100])
+        model.set_params(activation="tanh", learning_rate="invscaling", learning_rate_init=0.1, power_t=1.0)
+    assert_same_predictions(*models, X)
+    for model in models:
+        for _ in range(2):
+            model.partial_fit(X[:100], y[:100])
+    assert_equal(*models)
+    fitted([model.set_params(activation="logistic") for model in models], X, y)
+    assert_equal(*models)
+
+
+def test_a_loss_is_a_number_of_numpys():
+    """As in scikit-learn: scripts call `loss_.round(3)`."""
+    for solver in ("adam", "lbfgs"):
+        models = fitted(pair("MLPRegressor", solver=solver), DIABETES, PROGRESS)
+        assert all(type(model.loss_) is np.float64 for model in models)
+        assert all(type(loss) is np.float64 for model in models for loss in getattr(model, "loss_curve_", []))
+
+
+def test_training_by_minibatches_goes_on_after_lbfgs():
+    X, y = DIGITS, DIGIT
+    model, start = (estimators.MLPClassifier(solver=solver, random_state=0, max_iter=3) for solver in ("lbfgs", "adam"))
+    fitted([model], X, y)
+    start.partial_fit(X, y, classes=range(10))
+    for coefs, given in zip((*start.coefs_, *start.intercepts_), (*model.coefs_, *model.intercepts_), strict=True):
+        coefs[...] = given
+    start._trainer = None  # with an optimizer that has seen nothing
+    start.t_ = 0
+    model.set_params(solver="adam", random_state=7).partial_fit(X, y)
+    start.set_params(random_state=7).partial_fit(X, y)
+    np.testing.assert_allclose(model.coefs_[0], start.coefs_[0], rtol=1e-12, atol=1e-12)
+    assert len(model.loss_curve_) == 1
+
+
+@since_1_9
+def test_a_single_label_is_always_right():
+    for seed in range(5):
+        models = pair("MLPClassifier", early_stopping=True, random_state=seed, max_iter=1)
+        theirs, ours = fitted(models, DIGITS[:60], np.zeros(60, int))
+        assert ours.validation_scores_ == theirs.validation_scores_ == [1.0]
 
 
 @pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])

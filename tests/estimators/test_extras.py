@@ -142,6 +142,13 @@ def test_absolute_error_finds_the_median():
 def test_poisson_takes_counts_alone():
     with pytest.raises(ValueError, match=r"loss='poisson' is for counts, y has the value -1\.0"):
         regressor(loss="poisson").fit(IRIS, SPECIES - 1.0)
+    with pytest.raises(TypeError, match="y holds strings, expected real numbers"):
+        regressor(loss="poisson").fit(IRIS, SPECIES.astype(str))
+
+
+def test_sizes_of_layers_are_integers():
+    with pytest.raises(TypeError, match=r"hidden_layer_sizes must be integers, got \[2\.5\]"):
+        classifier(hidden_layer_sizes=(2.5,)).fit(IRIS, SPECIES)
 
 
 # ------------------------------------------------------------------ optimizers, schedules
