@@ -81,6 +81,32 @@ class LaterDict(dict[str, Any]):
         self._whole()
         return super().pop(name, *default)
 
+    def popitem(self) -> tuple[str, Any]:
+        """Take the last value out."""
+        self._whole()
+        return super().popitem()
+
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        """Return a value, which is the default from now on if there was none."""
+        if name not in self:
+            self[name] = default
+        return self[name]
+
+    def clear(self) -> None:
+        """Take all values out."""
+        self._later.clear()
+        super().clear()
+
+    def __delitem__(self, name: str) -> None:
+        self._whole()
+        super().__delitem__(name)
+
+    def __or__(self, other: Any) -> Any:
+        return self._whole() | other
+
+    def __ror__(self, other: Any) -> Any:
+        return other | self._whole()
+
     def copy(self) -> dict[str, Any]:
         """Return a dict of all values."""
         return self._whole()

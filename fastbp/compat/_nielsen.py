@@ -6,7 +6,7 @@ Parameters are lists: weights (n_out, n_in), biases (n_out, 1). Samples are pair
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -40,11 +40,23 @@ def sigmoid_prime(z: Any) -> Any:
     return sigmoid(z) * (1 - sigmoid(z))
 
 
+Names = Mapping[str, Any]
+
+
+def in_place(names: Names) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """`sigmoid` and `sigmoid_prime` as they are among the names of a module now: users put others in their place."""
+    function, slope = names["sigmoid"], names["sigmoid_prime"]
+    if slope is sigmoid_prime and function is not sigmoid:  # it would call the new one there
+        return function, lambda z: function(z) * (1 - function(z))
+    return function, slope
+
+
 # ------------------------------------------------------------------ one sample, one minibatch
-def feedforward(net: Any, a: Array) -> Array:
+def feedforward(net: Any, a: Array, names: Names) -> Array:
     """The output for one input."""
+    function, _ = in_place(names)
     for w, b in zip(net.weights, net.biases, strict=True):
-        a = sigmoid(np.dot(w, a) + b)
+        a = function(np.dot(w, a) + b)
     return a
 
 
@@ -54,16 +66,18 @@ def drawn(sizes: Sequence[int]) -> tuple[list[Array], list[Array]]:
     return biases, [np.random.randn(n, m) for m, n in pairwise(sizes)]  # noqa: NPY002
 
 
-def gradients(net: Any, x: Array, output_delta: Callable[[Array, Array], Array]) -> tuple[list[Array], list[Array]]:
+def gradients(
+    net: Any, x: Array, output_delta: Callable[[Array, Array], Array], names: Names
+) -> tuple[list[Array], list[Array]]:
     """Derivatives by biases and weights of one sample's cost, whose δ^L is output_delta(z^L, a^L)."""
-    outputs, sums = [x], []
+    outputs, sums, (function, slope) = [x], list[Array](), in_place(names)
     for w, b in zip(net.weights, net.biases, strict=True):
         sums.append(np.dot(w, outputs[-1]) + b)
-        outputs.append(sigmoid(sums[-1]))
+        outputs.append(function(sums[-1]))
     delta = output_delta(sums[-1], outputs[-1])
     nabla_b, nabla_w = [delta], [np.dot(delta, outputs[-2].T)]
     for l in range(len(net.weights) - 2, -1, -1):
-        delta = np.dot(net.weights[l + 1].T, delta) * sigmoid_prime(sums[l])
+        delta = np.dot(net.weights[l + 1].T, delta) * slope(sums[l])
         nabla_b.insert(0, delta)
         nabla_w.insert(0, np.dot(delta, outputs[l].T))
     return nabla_b, nabla_w
@@ -116,7 +130,9 @@ class Descent:
         self._callers: list[Any] | None = training_data if shuffles else None  # type: ignore[assignment]
         self._net, self._epochs, self._batch, self._update = net, epochs, batch_size, update
         self._rate, self._decay = rate_of(eta), rate_of(lmbda / len(data) if data else 0.0)
-        self._clock = Clock(epochs * -(-len(data) // max(1, batch_size)))
+        # 0 and fractions are errors here, and nothing is trained on with less than 0, as in the book
+        self._minibatches = len(range(0, len(data), batch_size))
+        self._clock = Clock(epochs * self._minibatches)
         self._clock.refused = self._rate is None or self._decay is None or overridden(net, base, LOOP)
         self._engine: Engine | None = None
         self._samples: tuple[Array, Array] | None = None
@@ -134,7 +150,7 @@ class Descent:
     def _train(self, order: Sequence[int]) -> None:
         """Train on all minibatches of `order`."""
         done = 0
-        while done < len(order):
+        while self._minibatches and done < len(order):
             if self._engine is None and self._clock.pays:
                 self._take_over(order[done : done + self._batch])
             if self._engine is not None:

@@ -7,6 +7,7 @@ train the layers' own arrays in place. The last sample is always left to the obj
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,6 +17,12 @@ from fastbp.compat._core import Array, Clock, Engine, rate_of, same_step, stacke
 
 # Where two functions are compared: on both sides of 0, and at 0 itself.
 _GRID = np.array([-3.1, -2.0, -1.0, -0.4, -0.01, 0.0, 0.02, 0.5, 1.0, 2.3, 3.2])
+# Where two losses are compared, as shares of the way from a target to an output: cross-entropy ends at 0 and 1.
+_PROBES = {"quadratic": (1.0, -30.0, -1.0, 1e-3, 0.3, 100.0), "cross_entropy": (1.0, 1e-3, 0.1, 0.5, 0.9)}
+# How far derivatives and losses may be apart there, as a share of the largest.
+_SLOPES_APART, _VALUES_APART = 1e-12, 1e-9
+# Targets of as many samples are looked at.
+_TARGETS = 8
 
 
 class Affine:
@@ -141,7 +148,8 @@ class Objects:
         finally:
             for array, old in zip(arrays, before, strict=True):
                 array[...] = old
-        if not known_loss(found, output, np.asarray(y), self._loss, self._loss_prime):
+        some = Y[:: max(1, len(Y) // _TARGETS)].reshape(-1, *output.shape)
+        if not known_loss(found, output, some, self._loss, self._loss_prime):
             return False
         copies = before[: len(found.weights)], before[len(found.weights) :]
         olds = [array.copy() for array in before]
@@ -189,24 +197,41 @@ def known_function(function: Any, derivative: Any) -> str | None:
     return None
 
 
-def known_loss(found: Hypothesis, a: Array, y: Array, loss: Any, loss_prime: Any) -> bool:
-    """Whether loss and derivative are multiples of one of fastbp's; the hypothesis then has it."""
+def known_loss(
+    found: Hypothesis, a: Array, targets: Array, loss: Callable[[Any, Any], Any], loss_prime: Callable[[Any, Any], Any],
+) -> bool:
+    """Whether loss and derivative are multiples of one of fastbp's; the hypothesis then has it.
+
+    They are compared for each of some targets at outputs on the line through a target and the output `a`: with one
+    output, any loss has the direction of any other at a single point.
+    """
     from fastbp.losses import LOSSES
     from fastbp.symbolic.derive import loss_derivative
 
-    with np.errstate(all="ignore"):
-        gradient, value = np.asarray(loss_prime(y, a), np.float64), float(loss(y, a))
-        for name in ("quadratic", "cross_entropy"):
-            known = LOSSES[name]
-            expected = np.asarray(loss_derivative(known)(a, y.astype(np.float64)))
-            cost = float(np.sum(known.cost(a, y.astype(np.float64))))
-            square = float(np.sum(expected * expected))
-            if gradient.shape != expected.shape or not np.isfinite(square) or square == 0.0 or cost == 0.0:
-                continue
-            scale = float(np.sum(gradient * expected)) / square
-            close = np.abs(gradient - scale * expected).max() <= 1e-12 * np.abs(gradient).max()
-            # softmax with cross-entropy is another cost here, y ln a alone
-            if close and scale > 0 and (name, found.output) != ("cross_entropy", "softmax"):
-                found.loss, found.gradient_scale, found.loss_scale = name, scale, value / cost
-                return True
+    for name, shares in _PROBES.items():
+        # softmax with cross-entropy is another cost here, y ln a alone
+        if (name, found.output) == ("cross_entropy", "softmax"):
+            continue
+        points = [(y, y + share * (a - y)) for y in targets for share in shares if np.any(a != y)]
+        derivative = loss_derivative(LOSSES[name])
+        with np.errstate(all="ignore"):
+            try:
+                slopes = [(np.asarray(loss_prime(y, p), np.float64), derivative(p, y)) for y, p in points]
+                values = [(np.asarray(float(loss(y, p))), np.sum(LOSSES[name].cost(p, y))) for y, p in points]
+            except Exception:  # noqa: BLE001 - whatever a function of the user raises
+                return False
+            scale, loss_scale = _multiple(slopes, _SLOPES_APART), _multiple(values, _VALUES_APART)
+        if scale and loss_scale:
+            found.loss, found.gradient_scale, found.loss_scale = name, scale, loss_scale
+            return True
     return False
+
+
+def _multiple(pairs: Sequence[tuple[Array, Array]], apart: float) -> float:
+    """The positive factor that all first arrays are of the second ones, but for rounding; 0 if there is none."""
+    if not pairs or any(one.shape != np.shape(other) for one, other in pairs):
+        return 0.0
+    one, other = pairs[0]
+    factor = float(np.sum(one * other) / np.sum(other * other))
+    near = all(np.abs(one - factor * other).max() <= apart * np.abs(one).max() for one, other in pairs)
+    return factor if near and math.isfinite(factor) and factor > 0.0 else 0.0

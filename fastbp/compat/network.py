@@ -3,7 +3,7 @@
 Names, arguments, printed lines and random numbers are those of the module in Python 3. `backprop`, `update_mini_batch`,
 `feedforward` and `evaluate` are plain NumPy. `SGD` begins with them too, and goes over to the kernels where the rest
 would take longer than two seconds, and where the kernels compute the gradient of one minibatch as `backprop` does, to
-1e-10. It stays with NumPy if one of these methods was replaced or overridden.
+1e-10. It stays with NumPy if one of these methods was replaced or overridden, or `sigmoid` was.
 
 References
 ----------
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from fastbp.compat._core import Array, overridden, remember, sigmoid
-from fastbp.compat._nielsen import Descent, drawn, feedforward, gradients, sigmoid_prime, update
+from fastbp.compat._nielsen import Descent, drawn, feedforward, gradients, in_place, sigmoid_prime, update
 
 __all__ = ["Network", "sigmoid", "sigmoid_prime"]
 
@@ -75,7 +75,7 @@ class Network:
         >>> Network([2, 1]).feedforward(np.zeros((2, 1))).shape
         (1, 1)
         """
-        return feedforward(self, a)
+        return feedforward(self, a, globals())
 
     def SGD(
         self, training_data: Iterable[Sample], epochs: int, mini_batch_size: int, eta: float,
@@ -110,9 +110,9 @@ class Network:
         """
         descent = Descent(self, Network, training_data, epochs, mini_batch_size, eta, 0.0,
                           lambda batch: self.update_mini_batch(batch, eta))
-        tests = list(test_data) if test_data else None
+        tests = list(test_data) if test_data else []
         for epoch in descent.epochs():
-            if tests is None:
+            if not tests:
                 print(f"Epoch {epoch} complete")  # noqa: T201 - as the module does
             else:
                 print(f"Epoch {epoch} : {self._correct(descent, tests)} / {len(tests)}")  # noqa: T201
@@ -165,7 +165,7 @@ class Network:
         >>> [g.shape for g in nabla_w]
         [(3, 2), (1, 3)]
         """
-        return gradients(self, x, lambda z, a: self.cost_derivative(a, y) * sigmoid_prime(z))
+        return gradients(self, x, lambda z, a: self.cost_derivative(a, y) * in_place(globals())[1](z), globals())
 
     def evaluate(self, test_data: Iterable[Sample]) -> int:
         """Count the samples whose largest output is at the place that their label names.

@@ -102,7 +102,7 @@ class Network:
         >>> Network([2, 1]).feedforward(np.zeros((2, 1))).shape
         (1, 1)
         """
-        return feedforward(self, a)
+        return feedforward(self, a, globals())
 
     def SGD(  # noqa: PLR0913 - the module's own arguments
         self,
@@ -144,6 +144,11 @@ class Network:
         training_cost, training_accuracy : list
             What was monitored of the training data.
 
+        Raises
+        ------
+        ValueError
+            If evaluation data are monitored that are not there, or early stopping has no accuracy.
+
         Notes
         -----
         With `early_stopping_n`, the accuracy on the evaluation data counts, or else that on the training data.
@@ -156,9 +161,13 @@ class Network:
         Epoch 0 training complete
         Accuracy on training data: 2 / 2
         """
+        tests = list(evaluation_data) if evaluation_data else []
+        _check(tests or not (monitor_evaluation_cost or monitor_evaluation_accuracy),
+               "evaluation_data has no samples, and monitor_evaluation_cost or monitor_evaluation_accuracy is set")
+        _check(early_stopping_n <= 0 or monitor_evaluation_accuracy or monitor_training_accuracy,
+               "early_stopping_n needs monitor_evaluation_accuracy=True or monitor_training_accuracy=True")
         descent = Descent(self, Network, training_data, epochs, mini_batch_size, eta, lmbda,
                           lambda batch: self.update_mini_batch(batch, eta, lmbda, n))
-        tests = list(evaluation_data) if evaluation_data else []
         original, n = descent.data, len(descent.data)
         results: Monitored = ([], [], [], [])
         evaluation_cost, evaluation_accuracy, training_cost, training_accuracy = results
@@ -225,7 +234,7 @@ class Network:
         >>> [g.shape for g in nabla_w]
         [(3, 2), (1, 3)]
         """
-        return gradients(self, x, lambda z, a: self.cost.delta(z, a, y))
+        return gradients(self, x, lambda z, a: self.cost.delta(z, a, y), globals())
 
     def accuracy(self, data: Iterable[Sample], convert: bool = False) -> int:
         """Count the samples whose largest output is at the right place.
@@ -360,15 +369,20 @@ class _Measured:
     def accuracy(self, data: list[Sample], *, convert: bool) -> Any:
         a = self._outputs("accuracy", data)
         if a is None:
-            return self._net.accuracy(data, convert) if convert else self._net.accuracy(data)
+            return self._net.accuracy(data, convert=True) if convert else self._net.accuracy(data)
         labels = [np.argmax(y) if convert else y for _, y in data]
         return sum(int(k == y) for k, y in zip(a.argmax(axis=1), labels, strict=True))
 
     def cost(self, data: list[Sample], lmbda: float, *, convert: bool) -> Any:
         a = self._outputs("total_cost", data)
         if a is None:
-            return self._net.total_cost(data, lmbda, convert) if convert else self._net.total_cost(data, lmbda)
+            return self._net.total_cost(data, lmbda, convert=True) if convert else self._net.total_cost(data, lmbda)
         return self._net._total((row[:, np.newaxis] for row in a), data, lmbda, convert)
+
+
+def _check(holds: Any, text: str) -> None:
+    if not holds:
+        raise ValueError(text)
 
 
 def _show(line: str) -> None:

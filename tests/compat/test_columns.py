@@ -139,6 +139,16 @@ def test_a_dict_with_a_value_for_later_is_a_dict():
     assert pickle.loads(pickle.dumps(made())) == {"a": 1, "b": 2}
     with pytest.raises(KeyError):
         made()["c"]
+    grads = made()
+    assert grads | {"c": 3} == {"c": 3} | made() == {"a": 1, "b": 2, "c": 3}
+    del grads["b"]
+    assert grads == {"a": 1}
+    assert made().setdefault("b", 5) == 2
+    assert made().setdefault("c", 5) == 5
+    assert made().popitem() == ("b", 2)
+    cleared = made()
+    cleared.clear()
+    assert cleared == {}
 
 
 def test_outputs_of_exactly_1_go_the_numpy_way(monkeypatch, kernels):

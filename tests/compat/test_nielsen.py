@@ -175,6 +175,60 @@ def test_replaced_and_overridden_methods_are_called(monkeypatch, kernels, runs):
     assert runs
 
 
+@pytest.mark.parametrize("module", [network, network2])
+@pytest.mark.parametrize("names", [("sigmoid",), ("sigmoid", "sigmoid_prime")])
+def test_functions_replaced_in_the_module_are_called(module, names, monkeypatch, kernels, runs):
+    """As where the book's file is edited: its methods, its costs and its slope call what has the name now."""
+    own = {"sigmoid": lambda z: 1 / (1 + np.exp(-2 * z)), "sigmoid_prime": lambda z: 0.5 + 0 * z}
+    for name in names:
+        monkeypatch.setattr(module, name, own[name])
+    net = module.Network([3, 2]) if module is network else module.Network([3, 2], cost=network2.QuadraticCost)
+    x, y = np.ones((3, 1)), np.zeros((2, 1))
+    a = own["sigmoid"](net.weights[0] @ x + net.biases[0])
+    np.testing.assert_array_equal(net.feedforward(x), a)
+    slope = own["sigmoid_prime"](a) if "sigmoid_prime" in names else a * (1 - a)
+    np.testing.assert_allclose(net.backprop(x, y)[0][-1], a * slope)
+    module.Network(SIZES).SGD(TRAINING, 1, 10, 0.3)
+    assert not runs
+
+
+def test_monitors_are_called_as_the_book_calls_them(engine):
+    calls = []
+
+    class Own(network2.Network):
+        def accuracy(self, data, *, convert=False):
+            return calls.append(("accuracy", convert)) or 1
+
+        def total_cost(self, data, lmbda, *, convert=False):
+            return calls.append(("cost", lmbda, convert)) or 0.5
+
+    Own(SIZES).SGD(TRAINING, 1, 10, 0.3, 0.5, LABELLED, True, True, True, True)
+    assert calls == [("cost", 0.5, False), ("accuracy", True), ("cost", 0.5, True), ("accuracy", False)]
+
+
+@pytest.mark.parametrize(("arguments", "text"), [
+    ({"monitor_evaluation_accuracy": True}, "evaluation_data has no samples"),
+    ({"monitor_evaluation_cost": True, "evaluation_data": []}, "evaluation_data has no samples"),
+    ({"early_stopping_n": 3}, "early_stopping_n needs monitor_evaluation_accuracy=True"),
+])
+def test_what_cannot_be_monitored_is_said_before_training(arguments, text):
+    net = network2.Network(SIZES)
+    before = net.weights[0]
+    with pytest.raises(ValueError, match=text):
+        net.SGD(TRAINING, 1, 10, 0.3, **arguments)
+    assert net.weights[0] is before
+
+
+def test_sizes_of_minibatches_are_those_of_range():
+    net = network.Network(SIZES)
+    before = net.weights[0]
+    net.SGD(TRAINING, 1, -5, 0.3)
+    assert net.weights[0] is before
+    for size, error in ((0, ValueError), (2.5, TypeError)):
+        with pytest.raises(error):
+            net.SGD(TRAINING, 1, size, 0.3)
+
+
 def test_weights_set_between_epochs_count(monkeypatch, kernels, runs):
 
     held = []
@@ -235,7 +289,7 @@ def test_odd_data_take_the_numpy_way(engine, data, capsys):
         with pytest.raises(ValueError, match=r".*"):
             network.Network(SIZES).SGD(data, 1, 10, 0.3)
         return
-    network.Network(SIZES).SGD(data, 2, 10, 0.3)
+    network.Network(SIZES).SGD(data, 2, 10, 0.3, test_data=zip())
     assert capsys.readouterr().out == "Epoch 0 complete\nEpoch 1 complete\n"
 
 

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from conftest import pays_from
 
 from fastbp.compat import aflak, independent
 from fastbp.compat.aflak.activation_layer import ActivationLayer
@@ -165,8 +166,6 @@ def wrong_prime():
     (network, {"rate": -0.1}),
 ])
 def test_what_is_no_network_of_fastbps_goes_the_numpy_way(monkeypatch, runs, make, arguments):
-    from conftest import pays_from
-
     pays_from(monkeypatch, np.inf)
     expected = trained(make(), **arguments)
     pays_from(monkeypatch, 0.0)
@@ -177,6 +176,35 @@ def test_what_is_no_network_of_fastbps_goes_the_numpy_way(monkeypatch, runs, mak
         np.testing.assert_array_equal(one, other)
 
 
+LOSSES = {
+    "absolute": (lambda y, p: np.mean(np.abs(p - y)), lambda y, p: np.sign(p - y) / np.size(y)),
+    "huber": (lambda y, p: np.sum(np.where(np.abs(p - y) < 2, (p - y) ** 2 / 2, 2 * np.abs(p - y) - 2)),
+              lambda y, p: np.clip(p - y, -2, 2)),
+    "log cosh": (lambda y, p: np.sum(np.log(np.cosh(p - y))), lambda y, p: np.tanh(p - y)),
+    "cubic": (lambda y, p: np.sum(np.abs(p - y) ** 3), lambda y, p: 3 * (p - y) * np.abs(p - y)),
+    "weighted by target": (lambda y, p: np.sum((1 + y) * (p - y) ** 2), lambda y, p: 2 * (1 + y) * (p - y)),
+    "root, printed alone": (lambda y, p: np.sqrt(np.mean((p - y) ** 2)), mse_prime),
+    "cross-entropy": (binary_cross_entropy, binary_cross_entropy_prime),
+    "thrice the squares": (lambda y, p: 3 * np.sum((p - y) ** 2), lambda y, p: 6 * (p - y)),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_loss_of_one_output_is_known_by_more_than_one_number(monkeypatch, runs, loss, capsys):
+    """With one output, the derivatives of any two losses are multiples of each other at one point."""
+    shown, learned = [], []
+    for seconds in (0.0, np.inf):
+        pays_from(monkeypatch, seconds)
+        np.random.seed(3)
+        network = [Dense(2, 3), Tanh(), Dense(3, 1), Sigmoid()]
+        train(network, *LOSSES[loss], XOR[0][:, :, None], XOR[1][:, :, None], epochs=12, learning_rate=0.5)
+        shown.append(numbers(capsys.readouterr().out))
+        learned.append(np.concatenate([network[0].weights.ravel(), network[2].bias.ravel()]))
+    np.testing.assert_allclose(learned[0], learned[1], rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(*shown, rtol=1e-8)
+    assert (len(runs) > 1) == (loss in ("cross-entropy", "thrice the squares"))
+
+
 def test_a_loss_that_overflows_goes_on_as_in_numpy(kernels):
     net = network(last=lambda: Activation(lambda z: z, np.ones_like))
     with np.errstate(all="ignore"):
@@ -184,8 +212,6 @@ def test_a_loss_that_overflows_goes_on_as_in_numpy(kernels):
 
 
 def test_shared_layers_go_the_numpy_way(monkeypatch):
-    from conftest import pays_from
-
     found = []
     for seconds in (np.inf, 0.0):
         pays_from(monkeypatch, seconds)
@@ -196,8 +222,6 @@ def test_shared_layers_go_the_numpy_way(monkeypatch):
 
 
 def test_an_activation_that_is_another_one_far_out_goes_the_numpy_way(monkeypatch):
-    from conftest import pays_from
-
     def tanh_nearby(z):
         return np.where(np.abs(z) < 3.5, np.tanh(z), 0.9)
 
