@@ -150,7 +150,15 @@ class BoundNetwork(Network):
         return super().canonical(*self._rows(X, Y), sample_weight, **how)
 
     def _rows(self, X: Any, Y: Any) -> tuple[Any, Any]:
-        return (np.transpose(X), np.transpose(Y)) if self.columns else (X, Y)
+        return (self._turned("X", X, 0), self._turned("Y", Y, -1)) if self.columns else (X, Y)
+
+    def _turned(self, name: str, samples: Any, layer: int) -> Any:
+        """Samples that are columns as rows, unless they are rows already."""
+        shape, n = np.shape(samples), self.sizes[layer]
+        if len(shape) == 2 and shape[0] != n == shape[1]:
+            form = f"({n}, n_samples), as columns=True has it"
+            raise ValueError(f"{name} has shape {shape}, expected {form}; `numpy.transpose({name})` turns rows")
+        return np.transpose(samples)
 
     def forward(self, X: ArrayLike) -> FloatArray:
         """Compute the outputs a^L of each sample.
@@ -180,7 +188,7 @@ class BoundNetwork(Network):
         """
         if not self.columns:
             return super().forward(X)
-        return super().forward(np.transpose(X)).T
+        return super().forward(self._turned("X", X, 0)).T
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Predict labels if the network classifies, else the outputs a^L.

@@ -155,8 +155,8 @@ def find_binding(
     X, Y : array_like
         Inputs and targets of the batch as the code takes them, with samples as rows or columns. Y may be labels.
     gradients_or_step : sequence or mapping of ndarray, or callable
-        The gradients that the code computes, like `parameters`. Or a function that makes one step of plain gradient
-        descent in place.
+        The gradients that the code computes, like `parameters`, of the same names or those with a d before them. Or a
+        function that makes one step of plain gradient descent, in place or in the list or mapping `parameters`.
 
     Returns
     -------
@@ -165,8 +165,10 @@ def find_binding(
 
     Raises
     ------
+    TypeError
+        If parameters or gradients are no arrays.
     ValueError
-        If the shapes fit no network, or if the gradients are not like the parameters.
+        If the shapes fit no network, if the gradients are not like the parameters, or if a step changes none of them.
 
     See Also
     --------
@@ -192,13 +194,18 @@ def find_binding(
     >>> found.activation, found.output, found.loss, round(found.scale, 6)
     (('tanh',), 'identity', 'quadratic', 0.1)
     """
-    arrays = _listed(parameters)
+    arrays = _listed(parameters, "parameters")
     before = [np.array(array, dtype=np.result_type(array, np.float32)) for array in arrays]
     if callable(gradients_or_step):
         gradients_or_step()
+        arrays = _listed(parameters, "parameters")  # a step may put new arrays into a list or a dict
         gradients = [old - new for old, new in zip(before, arrays, strict=True)]
+        if not any(g.any() for g in gradients):
+            raise ValueError("the step changed none of the parameters; it must change these arrays, or put new ones in "
+                             "the list or dict that was given")
     else:
-        gradients = [np.asarray(g) for g in _listed(gradients_or_step)]
+        given = gradients_or_step
+        gradients = _listed(_named_like(parameters, given), "gradients_or_step")
     shapes, expected = [g.shape for g in gradients], [p.shape for p in before]
     if shapes != expected:
         raise ValueError(f"gradients have the shapes {shapes}, expected those of the parameters, {expected}")
@@ -217,8 +224,23 @@ def find_binding(
     return min(tried, key=lambda one: (not one.found, one.error if not one.found else 0.0))
 
 
-def _listed(parameters: Any) -> list[NDArray[Any]]:
-    return list(parameters.values() if isinstance(parameters, Mapping) else parameters)
+def _listed(parameters: Any, argument: str) -> list[NDArray[Any]]:
+    listed = list(parameters.values()) if isinstance(parameters, Mapping) else parameters
+    if not isinstance(listed, Sequence) or not all(isinstance(array, np.ndarray) for array in listed):
+        inside = f" of {type(listed[0]).__name__}" if isinstance(listed, (list, tuple)) and listed else ""
+        or_step = ", or a function that makes a step" * (argument != "parameters")
+        raise TypeError(f"{argument} is of type {type(parameters).__name__}{inside}, expected a list or dict of "
+                        f"ndarrays{or_step}")
+    return list(listed)
+
+
+def _named_like(parameters: Any, gradients: Any) -> Any:
+    """Gradients in the order of the parameters, where both have names: W1 and W1, or W1 and dW1."""
+    if isinstance(parameters, Mapping) and isinstance(gradients, Mapping):
+        for form in ("{}", "d{}"):
+            if all(form.format(name) in gradients for name in parameters):
+                return [gradients[form.format(name)] for name in parameters]
+    return gradients
 
 
 def _readings(

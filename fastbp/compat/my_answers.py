@@ -79,7 +79,8 @@ class NeuralNetwork:
         """
         X, y = np.asarray(features), np.asarray(targets)
         replaced = self.activation_function is not sigmoid or overridden(self, NeuralNetwork, _PIECES)
-        if replaced or X.ndim != 2 or not len(X) or X.dtype.kind not in "biuf" or y.dtype.kind not in "biuf":
+        odd = X.ndim != 2 or not len(X) or y.shape[:1] != X.shape[:1]
+        if replaced or odd or X.dtype.kind not in "biuf" or y.dtype.kind not in "biuf":
             self._train_one_by_one(features, targets)
             return
         W1, W2, step = self.weights_input_to_hidden, self.weights_hidden_to_output, self.lr / len(X)

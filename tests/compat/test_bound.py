@@ -206,3 +206,15 @@ def test_l_bfgs_is_refused_where_there_are_no_biases():
     W, _ = arrays()
     with pytest.raises(ValueError, match="the network has no biases"):
         fastbp.fit_lbfgs(bound(W, None), *samples())
+
+
+def test_rows_where_samples_are_columns_are_named_by_their_own_shape():
+    net = fastbp.bind([np.ones((2, 3))], [np.ones((2, 1))], output="identity", loss="quadratic", columns=True)
+    X, Y = np.ones((9, 3)), np.ones((9, 2))
+    text = r"X has shape \(9, 3\), expected \(3, n_samples\), as columns=True has it; `numpy.transpose\(X\)` turns rows"
+    for call in (lambda: net.forward(X), lambda: net.backprop(X, Y), lambda: fastbp.Trainer(net).step(X, Y),
+                 lambda: fastbp.Trainer(net).fit(X, Y, epochs=1)):
+        with pytest.raises(ValueError, match=text):
+            call()
+    with pytest.raises(ValueError, match=r"Y has shape \(9, 2\), expected \(2, n_samples\)"):
+        net.backprop(X.T, Y)

@@ -101,3 +101,49 @@ def test_shapes_that_fit_nothing_are_named():
         fastbp.find_binding([np.ones((5, 3))], X, T, [np.ones((5, 3))])
     with pytest.raises(ValueError, match="gradients have the shapes"):
         fastbp.find_binding([np.ones((4, 3))], X, T, [np.ones((3, 4))])
+
+
+@pytest.mark.parametrize("kind", ["in place", "new arrays in a list", "new arrays in a dict"])
+def test_a_step_in_place_or_of_new_arrays(kind):
+    rng = np.random.default_rng(4)
+    X, Y = rng.normal(size=(12, 3)), rng.normal(size=(12, 2))
+    given = [rng.normal(size=(3, 2)), rng.normal(size=2)]
+    parameters = dict(zip(("W1", "b1"), given, strict=True)) if kind.endswith("dict") else given
+    names = ("W1", "b1") if kind.endswith("dict") else (0, 1)
+
+    def step():
+        error = (X @ given[0] + given[1] - Y) / 12
+        for name, gradient in zip(names, (X.T @ error, error.sum(0)), strict=True):
+            if kind == "in place":
+                parameters[name] -= 0.1 * gradient
+            else:
+                parameters[name] = parameters[name] - 0.1 * gradient
+
+    found = fastbp.find_binding(parameters, X, Y, step)
+    assert (found.found, found.output, found.loss) == (True, "identity", "quadratic")
+    assert found.scale == pytest.approx(0.1)
+    # the arrays that are there now are trained
+    assert found.bind().weights[0] is parameters[names[0]]
+
+
+def test_gradients_are_found_by_their_names():
+    rng = np.random.default_rng(4)
+    X, Y = rng.normal(size=(12, 3)), rng.normal(size=(12, 3))
+    W1, W2 = rng.normal(size=(3, 3)), rng.normal(size=(3, 3))
+    a = np.tanh(X @ W1)
+    error = (a @ W2 - Y) / 12
+    gradients = {"dW2": a.T @ error, "dW1": X.T @ (error @ W2.T * (1 - a**2))}
+    found = fastbp.find_binding({"W1": W1, "W2": W2}, X, Y, gradients)
+    assert found
+    assert found.activation == ("tanh",)
+
+
+def test_what_holds_no_parameters_is_named():
+    X, Y, W = np.ones((5, 3)), np.ones((5, 2)), np.ones((3, 2))
+    with pytest.raises(ValueError, match="the step changed none of the parameters"):
+        fastbp.find_binding([W], X, Y, lambda: None)
+    with pytest.raises(TypeError, match="parameters is of type list of list, expected a list or dict of ndarrays"):
+        fastbp.find_binding([W.tolist()], X, Y, [W])
+    for wrong in (None, "tanh", W.sum()):
+        with pytest.raises(TypeError, match=r"gradients_or_step is of type .* or a function that makes a step"):
+            fastbp.find_binding([W], X, Y, wrong)

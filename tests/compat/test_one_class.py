@@ -138,3 +138,14 @@ def test_far_inputs_overflow_nowhere():
     net.wih[:] = [[2000.0, 0.0], [-2000.0, 0.0]]
     with np.errstate(all="raise", under="ignore"):
         assert np.isfinite(net.query([1.0, 0.0])).all()
+
+
+def test_fewer_targets_than_samples_end_the_loop_as_in_python():
+    """The course's loop zips samples and targets, and divides by the number of samples."""
+    X, y, learned = np.random.default_rng(0).normal(size=(6, 3)), np.ones(4), []
+    for rows in (4, 6):
+        np.random.seed(1)
+        net = my_answers.NeuralNetwork(3, 2, 1, 0.1 * rows / 6 if rows == 4 else 0.1)
+        net.train(X[:rows], y)
+        learned.append(net.weights_input_to_hidden)
+    np.testing.assert_allclose(*learned, rtol=1e-12)
