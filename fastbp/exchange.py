@@ -196,6 +196,8 @@ def from_keras(
 
     Raises
     ------
+    TypeError
+        If `model` is neither.
     ValueError
         If a layer cannot be carried over. The message names it.
 

@@ -19,11 +19,16 @@ def read(model: Any, activation: str | Sequence[str], output: str | None) -> Sta
 
     Raises
     ------
+    TypeError
+        If it is neither.
     ValueError
         If a layer cannot be carried over. The message names it.
     """
     builder = Builder()
     if not hasattr(model, "layers"):
+        if not isinstance(model, Sequence):
+            found = type(model).__name__
+            raise TypeError(f"model is of type {found}, expected a model with layers, or a list of arrays")
         arrays = [np.asarray(array) for array in model]
         for k, kernel in enumerate(arrays):
             if kernel.ndim == 2:

@@ -75,7 +75,10 @@ def _take(builder: Builder, name: str, layer: Any) -> None:
 
 
 def _numpy(layer: str, tensor: Any) -> Any:
-    found = tensor.detach().cpu().numpy() if hasattr(tensor, "detach") else tensor
+    try:
+        found = tensor.detach().cpu().numpy() if hasattr(tensor, "detach") else tensor
+    except TypeError:  # bfloat16, for one, is no type of NumPy's
+        raise refused(layer, f"its numbers are {tensor.dtype}, expected float32 or float64") from None
     return numbers(layer, found)
 
 

@@ -87,7 +87,8 @@ class Builder:
 
     def named(self, activation: str | Sequence[str], output: str, loss: str | None = None) -> Stack:
         """Return what came, with these names for the activations of hidden layers and of the output."""
-        self.activations = activations_of(activation, output, len(self.weights))
+        if self.weights:
+            self.activations = activations_of(activation, output, len(self.weights))
         return self.stack(loss=loss)
 
     def stack(self, output: str | None = None, loss: str | None = None) -> Stack:

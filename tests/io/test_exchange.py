@@ -66,6 +66,7 @@ def test_layers_that_pytorch_alone_has_are_named():
         (nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Tanh()), r"layer '2' \(Tanh\).*after 'relu'"),
         (nn.Sequential(nn.ReLU(), nn.Linear(4, 3)), r"layer '0' \(ReLU\).*before the first matrix"),
         (nn.Sequential(nn.Linear(4, 3).half()), "its numbers are float16"),
+        (nn.Sequential(nn.Linear(4, 3).bfloat16()), r"layer '0' \(Linear\).*its numbers are torch.bfloat16"),
         (nn.Sequential(nn.Linear(4, 3), nn.Linear(4, 3)), r"layer '1' \(Linear\).*do not follow 3 neurons"),
         (nn.Sequential(nn.ReLU(), nn.Dropout()), "cannot be carried over"),
     ]:
@@ -196,6 +197,10 @@ def test_layers_that_keras_alone_has_are_named(layers, message):
 def test_arrays_that_are_no_list_of_weights_are_named():
     with pytest.raises(ValueError, match=r"array 0 cannot be carried over: its shape is \(3,\)"):
         from_keras([np.ones(3)])
+    with pytest.raises(ValueError, match="there is no layer with weights"):
+        from_keras([])
+    with pytest.raises(TypeError, match="model is of type NoneType, expected a model with layers, or a list of arrays"):
+        from_keras(None)
 
 
 def test_reading_imports_no_other_library():
