@@ -117,7 +117,7 @@ class EarlyStopping(Callback):
         self._patience = check_count("patience", patience, 0)
         self._restore_best = check_truth("restore_best", restore_best)
         self._parameters: Any = None
-        self._waited = self.best_epoch = self.stopped_epoch = 0
+        self._waited = self.best_epoch = self.stopped_epoch = self._steps = 0
         self._runs = self._goes_on = False
 
     @property
@@ -132,7 +132,7 @@ class EarlyStopping(Callback):
         if kept is not None and (kept.shape, kept.dtype) != (own.shape, own.dtype):
             found = f"{kept.shape} of {kept.dtype}, expected {own.shape} of {own.dtype}"
             raise FormatError(f"the best parameters in the checkpoint are {found}")
-        self.best_epoch = self.stopped_epoch = 0
+        self.best_epoch, self.stopped_epoch, self._steps = 0, 0, trainer.steps
         self._runs, self._goes_on = True, False
 
     def on_epoch_end(self, trainer: Any, epoch: int, logs: Mapping[str, float]) -> bool:  # noqa: D102
@@ -147,7 +147,7 @@ class EarlyStopping(Callback):
         return stops
 
     def on_train_end(self, trainer: Any) -> None:  # noqa: D102
-        if self._parameters is not None:
+        if self._parameters is not None and trainer.steps != self._steps:  # a fit that began has changed them
             trainer.network.parameters[...] = self._parameters
         self._parameters, self._runs = None, False
 

@@ -15,6 +15,21 @@ MANY = 2**53
 
 
 # ------------------------------------------------------------------ numbers and names
+def shown(value: Any, length: int = 100) -> str:
+    """Return how a message shows a value: on one line, and not longer than somebody reads.
+
+    Examples
+    --------
+    >>> shown(0.5), len(shown(10**400)), shown(10**5000)
+    ('0.5', 100, 'an integer of 16610 bits')
+    """
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # Python writes integers of up to 4300 digits
+        return f"an integer of {int(value).bit_length()} bits"
+    return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
 def check_number(argument: str, value: Any, low: float = -math.inf, high: float = math.inf, *,
                  open_low: bool = False, open_high: bool = False) -> float:
     """Return `value` as a float in [low, high].
@@ -52,10 +67,13 @@ def check_number(argument: str, value: Any, low: float = -math.inf, high: float 
     """
     left = "(" if open_low or low == -math.inf else "["
     right = ")" if open_high or high == math.inf else "]"
-    expected = f"{argument} must be a number in {left}{low:g}, {high:g}{right}, got {value!r}"
+    expected = f"{argument} must be a number in {left}{low:g}, {high:g}{right}, got {shown(value)}"
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{expected} ({type(value).__name__})")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ValueError(f"{expected}, which is beyond float64") from None
     inside = low <= number <= high and not (open_low and number == low) and not (open_high and number == high)
     if not (inside and math.isfinite(number)):
         raise ValueError(expected)
@@ -82,7 +100,7 @@ def check_count(argument: str, value: Any, low: int = 1, high: int | None = None
     if is_integer and value >= low and (high is None or value <= high):
         return int(value)
     bounds = f">= {low}" if high is None else f"in {low}..{high}"
-    expected = f"{argument} must be an integer {bounds}, got {value!r}"
+    expected = f"{argument} must be an integer {bounds}, got {shown(value)}"
     raise ValueError(expected) if is_integer else TypeError(f"{expected} ({type(value).__name__})")
 
 
@@ -179,8 +197,11 @@ def choose(argument: str, spec: Any, table: Mapping[str, T], kind: type[T]) -> T
         return spec
     if isinstance(spec, str):
         return table[check_name(argument, spec, table)]
+    if isinstance(spec, type):
+        made = f"; make an object: {spec.__name__}(...)" if issubclass(spec, kind) else ""
+        raise TypeError(f"{argument} must be a name or a fastbp.{kind.__name__}, got the class {spec.__name__}{made}")
     hint = f"; write fastbp.{kind.__name__}('name', function)" if callable(spec) else ""
-    got = f"{spec!r} ({type(spec).__name__})"
+    got = f"{shown(spec)} ({type(spec).__name__})"
     raise TypeError(f"{argument} must be a name or a fastbp.{kind.__name__}, got {got}{hint}")
 
 

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastbp.checks import shown
+
 FloatArray = NDArray[np.floating[Any]]
 
 # Up to so many numbers, one BLAS dot product is the fastest test for NaN and infinity. BLAS may wake its threads for
@@ -111,7 +113,7 @@ def _of_objects(array: NDArray[Any], argument: str, n_classes: int, given: Any) 
     if strange is not None:
         x = array.flat[strange]
         at = place(argument, np.unravel_index(strange, array.shape), given) if array.ndim else argument
-        found = f"{argument} holds {type(x).__name__}, expected real numbers: {at} is {_short(x)}"
+        found = f"{argument} holds {type(x).__name__}, expected real numbers: {at} is {shown(x, 40)}"
         raise TypeError(found + _advice(array, argument, n_classes))
     whole = all(isinstance(x, (numbers.Integral, np.bool_)) for x in array.flat)
     try:
@@ -123,11 +125,6 @@ def _of_objects(array: NDArray[Any], argument: str, n_classes: int, given: Any) 
 def _is_missing(x: Any) -> bool:
     """Whether an object stands for a value that is not there: None, NaT, NA."""
     return x is None or type(x).__name__ in ("NAType", "NaTType")
-
-
-def _short(x: Any) -> str:
-    text = repr(x)
-    return text if len(text) <= 40 else text[:37] + "..."
 
 
 def _kind(array: NDArray[Any]) -> str:

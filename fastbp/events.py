@@ -191,27 +191,30 @@ def checked(callbacks: Iterable[Any]) -> list[Any]:
     return callbacks
 
 
-def methods(callbacks: Sequence[Any]) -> list[list[Callable[..., Any]]]:
-    """Return the methods of all callbacks, one list for each of the `EVENTS`.
+def methods(callbacks: Iterable[Any], event: str) -> list[Callable[..., Any]]:
+    """Return the methods of callbacks for an event.
 
     Parameters
     ----------
-    callbacks : sequence of objects
+    callbacks : iterable of objects
         Callbacks, as from `checked`.
+    event : str
+        One of the `EVENTS`.
 
     Returns
     -------
-    list of list of callable
-        For each event, the methods of the callbacks that have one, in their order.
+    list of callable
+        The methods of the callbacks that have one, in their order; those that save first before the others.
 
     Examples
     --------
-    >>> [len(found) for found in methods([Callback()])]
-    [1, 1, 1, 1, 1]
+    >>> len(methods([Callback(), object()], "on_epoch_end"))
+    1
     """
-    found = {event: [callback for callback in callbacks if hasattr(callback, event)] for event in EVENTS}
-    found["on_checkpoint"].sort(key=lambda callback: not getattr(callback, "saves_first", False))
-    return [[getattr(callback, event) for callback in having] for event, having in found.items()]
+    having = [callback for callback in callbacks if callable(getattr(callback, event, None))]
+    if event == "on_checkpoint":
+        having.sort(key=lambda callback: not getattr(callback, "saves_first", False))
+    return [getattr(callback, event) for callback in having]
 
 
 def states_of(callbacks: Iterable[Any]) -> list[tuple[str, dict[str, Any]]]:

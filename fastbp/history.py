@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from fastbp.checks import shown
 from fastbp.paths import check_path
 
 _ALWAYS = ("loss", "accuracy", "seconds", "val_loss", "val_accuracy")
@@ -75,7 +76,7 @@ class History(Mapping[str, NDArray[np.float64]]):
     @property
     def history(self) -> dict[str, list[float]]:
         """Lists of the measures that have values, by name."""
-        return {name: values for name, values in vars(self).items() if values}
+        return {name: values for name, values in vars(self).items() if isinstance(values, list) and values}
 
     def append(self, logs: Mapping[str, float]) -> None:
         """Append the measures of one epoch to the lists.
@@ -85,10 +86,9 @@ class History(Mapping[str, NDArray[np.float64]]):
         logs : mapping of str to float
             Value of each measure. NaN stands for one that other epochs have and this one lacks, or the reverse.
         """
-        columns = vars(self)
         for name in logs:
-            columns.setdefault(name, [])
-        measured = {name: values for name, values in columns.items() if values or name in logs}
+            vars(self).setdefault(name, [])
+        measured = self.history | {name: values for name in logs if isinstance(values := vars(self)[name], list)}
         n_epochs = max(map(len, measured.values()), default=0)
         for values in measured.values():
             values.extend([math.nan] * (n_epochs - len(values)))
@@ -135,7 +135,7 @@ class History(Mapping[str, NDArray[np.float64]]):
         TypeError
             If `path` is neither text nor path-like.
         ValueError
-            If the measures have different numbers of epochs.
+            If the measures have different numbers of epochs, or are no numbers.
 
         Examples
         --------
@@ -148,8 +148,8 @@ class History(Mapping[str, NDArray[np.float64]]):
         1,0.5
         2,0.25
         """
-        columns = self.history
-        rows: list[tuple[float, ...]] = [*zip(*columns.values(), strict=True)]
+        columns = table(self)
+        rows: list[tuple[float, ...]] = [*zip(*(column.tolist() for column in columns.values()), strict=True)]
         with open(check_path(path), "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["epoch", *columns])
@@ -196,3 +196,42 @@ class History(Mapping[str, NDArray[np.float64]]):
             ax.grid(alpha=0.3)
             ax.legend(frameon=False)
         return axes
+
+
+def table(history: History) -> dict[str, NDArray[np.float64]]:
+    """Return the measures of a history as columns of one length.
+
+    Parameters
+    ----------
+    history : History
+        The history.
+
+    Returns
+    -------
+    dict of str to ndarray
+        A number for each epoch, by name.
+
+    Raises
+    ------
+    ValueError
+        If somebody put in a list of another length, or of what is no number.
+
+    Examples
+    --------
+    >>> table(History({"loss": [0.5, 0.25]}))
+    {'loss': array([0.5 , 0.25])}
+    """
+    columns = {}
+    for name, values in history.history.items():
+        try:
+            column = np.array(values, np.float64)
+        except (TypeError, ValueError, OverflowError):
+            column = np.empty((0, 0))
+        if column.ndim != 1:
+            raise ValueError(f"history.{name} must be a list of numbers, one for each epoch, got {shown(values)}")
+        columns[name] = column
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        found = ", ".join(f"{name} has {n}" for name, n in lengths.items())
+        raise ValueError(f"the history must have a number for each epoch in every list: {found}")
+    return columns

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastbp.canonical import FloatArray
-from fastbp.checks import check_count, check_name
+from fastbp.checks import check_count, check_name, shown
 from fastbp.targets import Targets, name_one_class
 
 __all__ = ["METRICS", "Metric", "NamedMetric", "better_if", "mae", "named_metrics", "r2", "top_k"]
@@ -221,8 +221,8 @@ class NamedMetric:
         found = self.function(y_true if self.own else Y, a)
         try:
             return float(found)
-        except (TypeError, ValueError):
-            raise TypeError(f"metric {self.name!r} returned {found!r}, expected a number") from None
+        except (TypeError, ValueError, OverflowError):
+            raise TypeError(f"metric {self.name!r} returned {shown(found)}, expected a number") from None
 
 
 def named_metrics(

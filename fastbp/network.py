@@ -77,6 +77,13 @@ class Network(BaseNetwork):
         if self._bound is not None:
             self._bound.catch_up()
 
+    def _check_idle(self) -> None:
+        if self._bound is not None and self._bound.is_mine():
+            raise RuntimeError(
+                "the network is in the middle of a call: a signal handler, a schedule or __del__ that interrupted it "
+                "may predict, but not train it; have it set a mark, and train after the call"
+            )
+
     def _attach(self, session: AnySession) -> AnySession:
         """Return the session of a trainer, which may do more where it ends."""
         return session
@@ -95,12 +102,17 @@ class Network(BaseNetwork):
         return self._compiled().evaluate(X, Y, weight)
 
     def _backprop(self, X: FloatArray, Y: Targets, weight: FloatArray | None) -> tuple[float, FloatArray]:
-        if self._session is None:
-            steps = np.zeros(1, np.int64)
-            self._session = Session(self, self._compiled(), None, Regularization(), (), steps, self._limit)
+        bound = self._compiled()
+        if bound.is_mine():  # in the middle of a call of this thread
+            session = self._gradient_session(bound.another())
+        else:
+            session = self._session = self._session or self._gradient_session(bound)
 
         def gradient(session: Session) -> tuple[float, FloatArray]:
             result = run_whole((X, Y, weight), session)
             return result.loss_sum / result.n_samples, session.gradient()
 
-        return within(self._session, gradient)
+        return within(session, gradient)
+
+    def _gradient_session(self, bound: Bound) -> Session:
+        return Session(self, bound, None, Regularization(), (), np.zeros(1, np.int64), self._limit)

@@ -19,17 +19,19 @@ lion       sign of a mean of g                            μ
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, FrozenInstanceError, dataclass
 from typing import Any, ClassVar, NoReturn
 
+import numpy as np
+
 from fastbp import update_rules as rules
-from fastbp.checks import check_truth, choose, keep
+from fastbp.checks import check_count, check_number, check_truth, choose, keep
 from fastbp.moments import Adam, Adamax, AdamW, Lion
 from fastbp.update_rules import HIGH, Optimizer, Rule
 
 __all__ = ["HIGH", "OPTIMIZERS", "SGD", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "Optimizer", "RMSProp",
-           "get_optimizer", "how_to_change"]
+           "check_rule", "get_optimizer", "how_to_change"]
 
 
 @dataclass(frozen=True)
@@ -262,6 +264,49 @@ def _refuse(optimizer: Optimizer, name: str, value: Any) -> NoReturn:
 
 for _row in OPTIMIZERS.values():
     type(_row).__setattr__ = _refuse  # type: ignore[method-assign,assignment]
+
+
+_OWN = frozenset(map(type, OPTIMIZERS.values()))
+
+
+def check_rule(optimizer: Optimizer) -> None:
+    """Raise an error if the rule of an optimizer of the user's does not go with its numbers and states.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        The optimizer, whose rule is applied to three parameters.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `states` or `hyper` give other things than numbers, or the rule fails or returns other things than `w` and so
+        many states.
+
+    Examples
+    --------
+    >>> check_rule(SGD(0.1))
+    """
+    if type(optimizer) in _OWN:
+        return
+    name = type(optimizer).__name__
+    h: Any = optimizer.hyper(0)
+    count = check_count(f"{name}.states", optimizer.states, 0)
+    if not isinstance(h, Sequence | np.ndarray):
+        raise TypeError(f"{name}.hyper(0) must be a tuple of numbers, got {h!r}")
+    h = tuple(check_number(f"{name}.hyper(0)[{k}]", number) for k, number in enumerate(h))
+    w, rule = np.ones(3), optimizer.formula()
+    called = f"the rule of {name}, called with w, g, {count} states and {len(h)} numbers h,"
+    try:
+        with np.errstate(all="ignore"):
+            found = rule(w.copy(), w.copy(), tuple(np.zeros(3) for _ in range(count)), h)
+            new, states = found
+            shapes = [np.shape(new), *map(np.shape, states)]
+            whole = type(states) is tuple and shapes == [(3,)] * (count + 1)
+    except Exception as error:
+        raise TypeError(f"{called} fails: {type(error).__name__}: {error}") from error
+    if not whole:
+        raise TypeError(f"{called} must return w and a tuple of as many states, in their shape; it returned {found!r}")
 
 
 def get_optimizer(spec: str | Optimizer, argument: str = "optimizer") -> Optimizer:

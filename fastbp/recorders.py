@@ -188,8 +188,11 @@ class CSVLogger(Callback):
             self._drop_rows_after(trainer.epochs)
             self._goes_on = False
 
-    def on_epoch_end(self, trainer: Any, epoch: int, logs: Mapping[str, float]) -> None:  # noqa: ARG002, D102
+    def on_epoch_end(self, trainer: Any, epoch: int, logs: Mapping[str, float]) -> None:  # noqa: D102
         # The file is opened for each row, so nothing stays open after an error and the callback can be pickled.
+        strange = [] if self._columns is None else [name for name in logs if name not in self._columns]
+        if strange:
+            raise ValueError(f"{self._path} has the columns {self._columns}, and epoch {epoch} has {strange[0]!r}, too")
         with open(self._path, "a+", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             if self._columns is None:
@@ -201,7 +204,7 @@ class CSVLogger(Callback):
                 elif header != columns:
                     raise ValueError(f"{self._path} has the columns {header}, expected {columns}")
                 self._columns = columns
-            writer.writerow([trainer.epochs, *logs.values()])
+            writer.writerow([trainer.epochs, *(logs.get(name, math.nan) for name in self._columns[1:])])
 
     def on_train_end(self, trainer: Any) -> None:  # noqa: ARG002, D102
         self._columns = None

@@ -211,6 +211,7 @@ class Trainer(BaseTrainer):
     """
 
     network: Network
+    _networks = Network
 
     def _open(self, states: Sequence[FloatArray]) -> AnySession:
         network, rules, ranks = self.network, self.regularization, self._ranks

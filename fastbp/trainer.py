@@ -80,6 +80,7 @@ class Trainer(BaseTrainer):
     """
 
     network: Network
+    _networks = Network
 
     def _open(self, states: Sequence[FloatArray]) -> AnySession:
         network, ranks = self.network, self._ranks

@@ -100,7 +100,23 @@ TRAINING = [
          "tests/training/test_extremes.py -k 'reference'"),
     ),
     *_group(
+        "base/trainer.py", "tests/training/test_users_code.py -k reference",
+        ("one end alone", "in reversed(methods(begun, ", "in reversed(methods(begun[:1], "),
+        ("the history of a fit within", "self.history = history  # not", "history = self.history  # not"),
+        ("all is the learning rate's fault", "told_error = self._explained(error, feed, steps)", "told_error = error"),
+    ),
+    *_group(
+        "history.py", "tests/training/test_users_code.py -k reference",
+        ("uneven columns", "if len(set(lengths.values())) > 1:", "if False:"),
+    ),
+    *_group(
+        "recorders.py", "tests/training/test_users_code.py -k reference",
+        ("columns by place", "(logs.get(name, math.nan) for name in self._columns[1:])", "logs.values()"),
+    ),
+    *_group(
         "base/feeds.py", "tests/training/test_trainer.py -k reference",
+        ("data are checked once", "        if not given:\n", "        if False:\n",
+         "tests/training/test_users_code.py -k 'spoilt and reference'"),
         ("never shuffles", "trainer.rng.permutation(n) if trainer.shuffle else in_order(n)", "in_order(n)"),
         ("the user's own arrays", "data = X.view(), Y.view(), None", "data = X, Y, None",
          "tests/training/test_current.py"),
@@ -110,6 +126,10 @@ TRAINING = [
         ("state of another rule", "self.optimizer.formula() is not value.formula()", "False"),
         ("other numbers of a rule begin anew", 'begins_anew = name == "optimizer" and',
          'begins_anew = name == "optimizer" or'),
+        ("a rule without a check", "            check_rule(self.optimizer)\n", "",
+         "tests/training/test_users_code.py -k 'does_not_go and reference'"),
+        ("what is needed is deleted", "if name in _SETTERS or name ==", "if False and name ==",
+         "tests/training/test_users_code.py -k 'deleted and reference'"),
         ("another network", 'if name == "network" and "network" in vars(self):', "if False:"),
         ("any count of threads", '"threads": lambda value: None if value is None else check_count("threads", value),',
          '"threads": lambda value: value,'),
@@ -135,6 +155,8 @@ TRAINING = [
         "base/sources.py", "tests/training/test_sources.py -k 'an_iterable'",
         ("in a session while a batch is made", "self.at_hand = isinstance(batches, (list, tuple))",
          "self.at_hand = True"),
+        ("settings of the epoch's begin", "yield within(opened(), ", "yield within(session, ",
+         "tests/training/test_users_code.py -k 'generator and reference'"),
     ),
     *_group(
         "best.py", "tests/training/test_callback_states.py -k 'reference'",
@@ -215,6 +237,13 @@ CACHE = [
     *_group(
         "compiled/inference.py", _SURROUNDINGS + " -k 'another_thread_trains'",
         ("a fork while a network is trained", "    for bound in _bounds:\n        bound.renew()\n", "    return\n"),
+        ("records that outlive their plan", "self._layers = workspace_of(network, training=False)",
+         "self._layers = __import__('types').SimpleNamespace(place=workspace_of(network, training=False).place)",
+         "tests/training/test_reentrance.py -k 'a_hundred_others'"),
+        ("workspaces of the call around", "return work(self.another())", "return work(self)",
+         "tests/training/test_reentrance.py -k 'loss-loss'"),
+        ("the parameters of the epoch's begin", "if self.session is not None and self.is_mine():", "if False:",
+         "tests/training/test_reentrance.py -k 'a_schedule'"),
     ),
     *_group(
         "kernels/runtime/threads.py", _SURROUNDINGS + " -k 'missing'",

@@ -83,9 +83,9 @@ ROWS = [
     (38, "updates are counted anew", "io/checkpoint.py", '"steps": trainer.steps', '"steps": 0'),
     (39, "the last epoch is the best", "callbacks.py",
      "trainer.network.parameters.copy() if self._restore_best", "trainer.network.parameters if self._restore_best"),
-    (40, "each fit begins with no state", "base/trainer.py", "        self.history = History()\n        for on_train",
-     ("        self.history = History()\n        self.optimizer = self.optimizer\n"
-     "        vars(self).update(_states=None, _session=None)\n        for on_train")),
+    (40, "each fit begins with no state", "base/trainer.py", "        self.history = history\n        begun",
+     ("        self.history = history\n        self.optimizer = self.optimizer\n"
+     "        vars(self).update(_states=None, _session=None)\n        begun")),
     (41, "seeds that are even", "canonical.py", "        return np.random.default_rng(rng)\n",
      "        return np.random.default_rng(rng // 2 * 2 if isinstance(rng, int) else rng)\n"),
     (42, "copies share the count of updates", "base/trainer_state.py",

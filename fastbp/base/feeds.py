@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fastbp import canonical
 from fastbp.base.classes import ClassWeights, weigh_classes
-from fastbp.base.network import Canonical
+from fastbp.base.network import BaseNetwork, Canonical
 from fastbp.base.session import Session
 from fastbp.base.shares import OwnBatches
 from fastbp.base.sources import Batches, Chunks, Source, array_chunks, batch_chunks, in_order
@@ -65,7 +66,7 @@ def feed_of(
             raise ValueError("sample_weight is for arrays; batches bring their own: (X, Y, sample_weight)")
         if memory is not None:
             raise ValueError("memory is for X and Y that are read by rows; batches are held one at a time")
-        return _of_batches(Batches(trainer.network, X, epochs, by_class), ranks)
+        return _of_batches(trainer, Batches(trainer.network, X, epochs, by_class), ranks)
     if memory is None:
         return _of_arrays(trainer, weigh_classes(trainer.network, trainer.network.canonical(*given), by_class))
     from fastbp.base.blocks import Blocks  # few need it
@@ -74,10 +75,10 @@ def feed_of(
     return _of_arrays(trainer, blocks.whole()) if blocks.fits else _of_blocks(trainer, blocks)
 
 
-def _of_batches(batches: Batches, ranks: Alone | Ranks) -> Feed:
+def _of_batches(trainer: TrainerState, batches: Batches, ranks: Alone | Ranks) -> Feed:
     if isinstance(ranks, Ranks):
         return Feed(OwnBatches(batches.network, batches, ranks).chunks, None, lambda: batches.last)
-    return Feed(lambda session: batch_chunks(session, batches), None, lambda: batches.last)
+    return Feed(lambda session: batch_chunks(session, batches, trainer._opened), None, lambda: batches.last)
 
 
 def _of_blocks(trainer: TrainerState, blocks: Blocks) -> Feed:
@@ -93,8 +94,26 @@ def _of_arrays(trainer: TrainerState, data: Canonical) -> Feed:
     data = X.view(), Y.view(), None if weight is None else weight.view()
     n = X.shape[0]
 
+    given = True  # as it was checked; a callback may write to it
+
     def chunks(session: Session) -> Chunks:
+        nonlocal given
+        if not given:
+            _check_again(trainer.network, data)
+        given = False
         order = trainer.rng.permutation(n) if trainer.shuffle else in_order(n)
         return array_chunks(session, data, order, trainer.batch_size)
 
     return Feed(chunks, n, lambda: data)
+
+
+def _check_again(network: BaseNetwork, data: Canonical) -> None:
+    """Raise ValueError if labels or weights are no longer such: they would count as none, without a word.
+
+    It takes 1 ns a sample, and what rows are not finite is seen in the loss.
+    """
+    X, Y, weight = data
+    if Y.ndim == 1:
+        network._canonical_targets(Y, X.shape[0], "Y")
+    if weight is not None:
+        canonical.sample_weights(weight, X.shape[0], network.dtype)

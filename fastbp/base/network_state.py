@@ -85,6 +85,9 @@ class NetworkState(ABC):
     def _settle(self) -> None:  # noqa: B027 - nothing to be done for arrays of one's own
         """Make arrays that others hold current; see `fastbp.bound`."""
 
+    def _check_idle(self) -> None:  # noqa: B027 - NumPy's loops have nothing that another training could take away
+        """Raise RuntimeError in the middle of a call of this thread, from which code of the user's trains again."""
+
     def _catch_up(self) -> None:  # noqa: B027 - nothing is ahead of the array where it is trained itself
         """Have the updates that were made be in the array."""
 
@@ -317,6 +320,8 @@ class NetworkState(ABC):
     def __setstate__(self, state: dict[str, Any]) -> None:
         # joblib hands large arrays to its workers as files that cannot be written
         flat = np.array(state["_parameters"])
+        for name in _TRANSIENT:
+            vars(self).pop(name, None)
         vars(self).update((name, value) for name, value in state.items() if name != "_parameters")
         self._arrays = ParameterArrays(flat, self.sizes)
 

@@ -67,11 +67,11 @@ def array_chunks(
         yield result
 
 
-def batch_chunks(session: Session, batches: Batches) -> Chunks:
+def batch_chunks(session: Session, batches: Batches, opened: Callable[[], Session]) -> Chunks:
     """Train on minibatches as they come.
 
-    The session is left while code of the user's makes the next one: parameters are current then, may be changed, and
-    nothing is taken from others.
+    The session is left while code of the user's makes the next one: parameters are current then, may be changed, as may
+    the trainer's settings, for which it is `opened` again, and nothing is taken from others.
     """
     if batches.at_hand:
         for data in batches:
@@ -79,7 +79,7 @@ def batch_chunks(session: Session, batches: Batches) -> Chunks:
         return
     session.leave()
     for data in batches:
-        yield within(session, partial(run_whole, data))
+        yield within(opened(), partial(run_whole, data))
 
 
 def run_whole(data: Canonical, session: Session, *, last: bool = True) -> ChunkResult:

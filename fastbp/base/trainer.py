@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -22,12 +22,13 @@ from fastbp.base.session import Session, within
 from fastbp.base.sources import Chunks, array_chunks, run_whole
 from fastbp.base.trainer_state import TrainerState
 from fastbp.base.validation import Validation
-from fastbp.checks import check_count
+from fastbp.checks import check_count, check_truth
 from fastbp.conversion import is_finite
 from fastbp.distributed.ranks import checksum
-from fastbp.events import checked, ends_training, load_states, methods
+from fastbp.events import EVENTS, checked, ends_training, load_states, methods
 from fastbp.exceptions import DivergenceError
 from fastbp.history import History
+from fastbp.metrics import named_metrics
 from fastbp.schedules import epoch_schedules
 
 
@@ -132,6 +133,7 @@ class BaseTrainer(TrainerState):
                 feed = feed_of(self, self._ranks, (X, Y, sample_weight), epochs, by_class, memory)
                 validation = self._validation(validation_data, metrics, epochs, memory)
                 callbacks = checked(callbacks)
+                progress = None if progress is None else check_truth("progress", progress)
             self._meet(feed.samples(), {"epochs": epochs, "whether X is an iterable": Y is None})
             return self._fit(feed, epochs, validation, callbacks, progress if ranks.is_first else False)
 
@@ -139,32 +141,41 @@ class BaseTrainer(TrainerState):
         self, feed: Feed, epochs: int, validation: Validation | None, callbacks: list[Any], progress: bool | None
     ) -> History:
         """`fit` with all arguments checked."""
-        begin, end_of_epoch, on_checkpoint, on_divergence, end = methods(
-            [callback for callback in callbacks if self._ranks.is_first or not getattr(callback, "writes", False)]
-        )
+        told = [callback for callback in callbacks if self._ranks.is_first or not getattr(callback, "writes", False)]
+        end_of_epoch, on_checkpoint, on_divergence = (methods(told, event) for event in EVENTS[1:4])
         if self._callbacks is None:
             load_states(callbacks, self._loaded_states)
-        self.history = History()
-        for on_train_begin in begin:
-            on_train_begin(self)
-        vars(self).update(_callbacks=callbacks)
+        history, steps = History(), self.steps
+        self.history = history
+        begun: list[Any] = []
         try:
+            for callback in told:
+                for on_train_begin in methods([callback], "on_train_begin"):
+                    on_train_begin(self)
+                begun.append(callback)
+            vars(self).update(_callbacks=callbacks)
             with Progress(progress, None if feed.n_samples is None else epochs * feed.n_samples) as bar:
                 for epoch in range(1, epochs + 1):
-                    if self._epoch(feed.chunks, epoch, epochs, validation, (end_of_epoch, on_checkpoint), bar):
+                    title = f"epoch {epoch}/{epochs}"
+                    logs = self._epoch(feed.chunks, title, validation, bar)
+                    self.history = history  # not that of a fit within a callback
+                    if self._tell(epoch, logs, end_of_epoch, on_checkpoint):
                         break
                     if self.epochs == 1 and self._ranks.is_first:
                         data = feed.samples()
                         warn_of_dead_layers(self.network, None if data is None else data[0], stacklevel=3)
         except DivergenceError as error:
-            quiet = [ends_training(callback(self, error)) for callback in on_divergence]
+            told_error = self._explained(error, feed, steps)
+            quiet = [ends_training(callback(self, told_error)) for callback in on_divergence]
             if not any(quiet):
-                raise
+                raise told_error from None
         finally:
-            for on_train_end in end:
-                on_train_end(self)
-            self.network._settle()
-        return self.history
+            self.history = history
+            with ExitStack() as ending:  # each is called, whatever the others do
+                ending.callback(self.network._settle)
+                for on_train_end in reversed(methods(begun, "on_train_end")):
+                    ending.callback(on_train_end, self)
+        return history
 
     def step(self, X: ArrayLike, Y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Make one update with one minibatch.
@@ -277,11 +288,10 @@ class BaseTrainer(TrainerState):
             agreement.meet(self, agreement.data_facts(data) | (facts or {}))
 
     def _epoch(
-        self, chunks: Callable[[Session], Chunks], epoch: int, epochs: int, validation: Validation | None,
-        events: tuple[list[Any], list[Any]], bar: Progress,
-    ) -> bool:
-        """Train for an epoch, measure, tell the callbacks; whether one of them ends training."""
-        start, title = perf_counter(), f"epoch {epoch}/{epochs}"
+        self, chunks: Callable[[Session], Chunks], title: str, validation: Validation | None, bar: Progress,
+    ) -> dict[str, float]:
+        """Train for an epoch and measure."""
+        start = perf_counter()
 
         def train(session: Session) -> dict[str, float]:
             with closing(chunks(session)) as of_epoch:
@@ -294,13 +304,17 @@ class BaseTrainer(TrainerState):
         if validation is not None:
             logs |= validation.measure()
         logs["seconds"] = self._ranks.settled(self.network._read(), perf_counter() - start, title)
+        return logs
+
+    def _tell(self, epoch: int, logs: dict[str, float], end_of_epoch: list[Any], on_checkpoint: list[Any]) -> bool:
+        """Tell history, schedules and callbacks of an epoch; whether one of them ends training."""
         self.history.append(logs)
         vars(self)["epochs"] += 1  # a count needs none of the checks of what users set
         for schedule in epoch_schedules(self.optimizer.learning_rate):
             schedule.on_epoch(logs.get("val_loss", logs["loss"]))
-        stops = [ends_training(on_epoch_end(self, epoch, logs)) for on_epoch_end in events[0]]
-        for on_checkpoint in events[1]:
-            on_checkpoint(self, epoch, logs)
+        stops = [ends_training(on_epoch_end(self, epoch, logs)) for on_epoch_end in end_of_epoch]
+        for save in on_checkpoint:
+            save(self, epoch, logs)
         return self._ranks.any(any(stops))
 
     def _train(self, chunks: Chunks, title: str, bar: Progress) -> dict[str, float]:
@@ -324,9 +338,20 @@ class BaseTrainer(TrainerState):
         """What measures the validation data."""
         if validation_data is not None:
             return Validation(self.network, validation_data, metrics, epochs, self._ranks, memory)
-        if list(metrics):
+        if named_metrics(metrics, self.network.sizes[-1], self.network.count_correct):
             raise ValueError("metrics are measured on validation_data, which is missing")
         return None
+
+    def _explained(self, error: DivergenceError, feed: Feed, steps: int) -> DivergenceError:
+        """Another error where the updates since `steps` are not why a loss is not finite."""
+        if self.steps == steps and not is_finite(self.network._read()):
+            return self._ranks.agreed(DivergenceError(
+                "a parameter of the network was not finite when training began; make a new network, or load it again"
+            ))
+        data = feed.samples() if self._ranks.size == 1 else None
+        if data is not None:
+            self.network.canonical(*data)  # an error of their own if somebody has written to them since
+        return error
 
     def _logs(self, loss: float, correct: int, n_samples: int) -> dict[str, float]:
         return {"loss": loss, "accuracy": correct / n_samples} if self.network.classifies else {"loss": loss}

@@ -6,8 +6,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
-from functools import cache
-from typing import Any, Self, get_type_hints
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,7 +27,7 @@ from fastbp.io.reader import Reader, opened, restore_trainer
 from fastbp.io.safetensors import Contents
 from fastbp.io.states import State
 from fastbp.losses import LOSSES
-from fastbp.optimizers import SGD, Optimizer, get_optimizer, how_to_change
+from fastbp.optimizers import SGD, Optimizer, check_rule, get_optimizer, how_to_change
 from fastbp.regularization import Regularization
 
 _DEFAULT_OPTIMIZER = SGD()
@@ -43,12 +42,6 @@ def _of_kind(name: str, kind: type, path: str) -> Callable[[Any], Any]:
         return value
 
     return checked
-
-
-@cache
-def _network_class(trainer_class: type) -> Any:
-    """The class of networks that a class of trainers is annotated with."""
-    return get_type_hints(trainer_class)["network"]
 
 
 # What may be changed between two updates, and how it is checked.
@@ -69,6 +62,7 @@ _SHAPE_THE_SESSION = frozenset({"optimizer", "threads", "regularization"})
 class TrainerState(ABC):
     """Settings and state of a trainer; see `fastbp.base.trainer.BaseTrainer`."""
 
+    _networks: ClassVar[type[BaseNetwork]]  # what it trains
     _states: tuple[FloatArray, ...] | None = None  # where the next session begins; None: zeros
     _session: Session | None = None  # kept from call to call
     _callbacks: Sequence[Any] | None = None  # those of the last fit, and before it, the states of those of a file
@@ -93,8 +87,9 @@ class TrainerState(ABC):
         label_smoothing: float = 0.0,
         comm: Any = None,
     ) -> None:
-        if not isinstance(network, BaseNetwork):
-            raise TypeError(f"network must be a Network, got {network!r}")
+        if not isinstance(network, self._networks):
+            expected, found = (f"{kind.__module__}.{kind.__qualname__}" for kind in (self._networks, type(network)))
+            raise TypeError(f"network must be a {expected}, got {network!r} ({found})")
         self.network = network
         self._steps = np.zeros(1, np.int64)  # counted where the updates are made, so that no interruption miscounts
         self.epochs = 0
@@ -130,6 +125,11 @@ class TrainerState(ABC):
             states = None if begins_anew else self._current_states()
             vars(self).update(_states=states, _session=None)
         super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        if name in _SETTERS or name == "network" or name.startswith("_"):
+            raise AttributeError(f"{name} of a trainer cannot be deleted")
+        super().__delattr__(name)
 
     @property
     def comm(self) -> Any:
@@ -182,12 +182,19 @@ class TrainerState(ABC):
 
     def _opened(self) -> Session:
         """The session, kept from call to call."""
+        self.network._check_idle()
         self.network._settle()
         if not self.network._arrays.shown.flags.writeable:
             raise ValueError("the network's parameters are read-only; train net.copy()")
         session = self._session
         if session is None:
-            session = self._open(self.optimizer_state)
+            check_rule(self.optimizer)
+            states, shape = self.optimizer_state, self.network._read().shape
+            if len(states) != self.optimizer.states or any(state.shape != shape for state in states):
+                kept = f"{len(states)} states of {[state.size for state in states]} numbers"
+                wanted = f"{self.optimizer.states} of {shape[0]}; make a new {type(self).__name__}"
+                raise ValueError(f"the trainer keeps {kept}, and its optimizer wants {wanted}")
+            session = self._open(states)
             vars(self).update(_states=None, _session=session)
         return session
 
@@ -315,7 +322,7 @@ class TrainerState(ABC):
     def _from_file(cls, reader: Reader, contents: Contents) -> Self:
         if "trainer" not in reader:
             raise FormatError("it holds a network and no trainer: read it by fastbp.load")
-        network: BaseNetwork = _network_class(cls)._from_file(reader, contents)
+        network = cls._networks._from_file(reader, contents)
         reader = reader.part("trainer")
         threads, rules = reader.get("threads", (int, type(None))), asdict(reader.regularization())
         rules.pop("dropout_seed")

@@ -73,6 +73,6 @@ def rules_address(names: tuple[str, ...], dtype: np.dtype[Any]) -> int:
 
 def update_address(optimizer: Optimizer, dtype: np.dtype[Any]) -> int:
     """Address of the optimizer's rule; custom ones are not cached on disk: nothing names them uniquely."""
-    rule = optimizer.formula()
-    name = rule.__name__ if rule in UPDATE_RULES else None
-    return kernels.update_address(name, rule, len(optimizer.hyper(0)), optimizer.states, dtype)
+    rule, n_hyper = optimizer.formula(), len(optimizer.hyper(0))
+    name = f"{rule.__name__}-{n_hyper}" if rule in UPDATE_RULES else None  # an optimizer of the user's may have more
+    return kernels.update_address(name, rule, n_hyper, optimizer.states, dtype)

@@ -7,7 +7,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from itertools import pairwise
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from fastbp.base.network import BaseNetwork, Targets
 from fastbp.base.sources import in_order
 from fastbp.canonical import FloatArray
 from fastbp.compiled.formulas import loss_address
-from fastbp.compiled.workspace import Panels, Workspace, address, work, workspace_of
+from fastbp.compiled.workspace import Panels, Plan, Workspace, address, work, workspace_of
 from fastbp.kernels.blocking import DIRECT_BATCHES, PACKED_COSTS, PACKED_SAVES
 from fastbp.kernels.inference import outputs_parallel, outputs_serial
 from fastbp.kernels.runtime.threads import available, on_numba_threads, with_release
@@ -124,15 +124,28 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
 
 
+class Shows(Protocol):
+    """A session that trains with the panels."""
+
+    def show(self) -> None:
+        """Have the updates that were made be in the parameters, in the middle of the session."""
+
+
 class Bound:
-    """What a network has of compiled things: made at the first call, kept, and never copied or pickled."""
+    """What a network has of compiled things: made at the first call, kept, and never copied or pickled.
+
+    Its lock is held while a call or a session is at work with the panels and the workspaces. Code of the user's that
+    runs in the same Python thread meanwhile, such as a signal handler, `__del__` or a schedule, gets others.
+    """
 
     def __init__(self, network: BaseNetwork) -> None:
         self._network = network
         self.panels = Panels(network)
-        self._place: tuple[int, int] | None = None  # of the layers, for a small batch
+        self._layers: Plan | None = None  # for a small batch
         self._direct = direct_batch(network)
         self.lock = threading.RLock()
+        #: The training session that holds the lock.
+        self.session: Shows | None = None
         self._outputs: Inference | None = None
         self._costs: Inference | None = None
         _bounds.add(self)
@@ -143,12 +156,17 @@ class Bound:
             self.lock.release()
         else:
             self.lock = threading.RLock()
-            self.panels.write = None
+            self.session = self.panels.write = None
             self.panels.forget()
 
     def catch_up(self) -> None:
-        """Have the updates of lone steps be in the parameters; a step that another thread makes ends first."""
-        if self.panels.write is not None:
+        """Have the updates of lone steps be in the parameters; a step that another thread makes ends first.
+
+        Code of the user's in the middle of a session of its own thread gets all updates so far.
+        """
+        if self.session is not None and self.is_mine():
+            self.session.show()
+        elif self.panels.write is not None:
             with_release(self._write, _nothing if self.is_mine() else self.unlock)
 
     def _write(self) -> None:
@@ -173,14 +191,23 @@ class Bound:
         with_release(serve, _nothing if self.is_mine() else self.unlock)
 
     def _alone(self, work: Callable[[Bound], _T]) -> _T:
-        """work(self), or with panels of its own while another Python thread is at work with these."""
+        """work(self), or with panels of its own while another call is at work with these."""
         if self.is_mine():
-            return work(self)
+            return work(self.another())
+
         def with_panels() -> _T:
             waits = self.panels.write is not None  # the panels are ahead: the other thread makes a lone step
             return work(self if self.lock.acquire(waits) else Bound(self._network))
 
         return with_release(with_panels, self.unlock)
+
+    def another(self) -> Bound:
+        """Panels and workspaces of the network as it is, for code of the user's in the middle of a call of its thread.
+
+        Those of the call hold its own data: addresses, and how many there are.
+        """
+        self.catch_up()
+        return Bound(self._network)
 
     def outputs(self, X: FloatArray) -> tuple[FloatArray, bool]:
         """a^L (n_samples, n_L), and whether X is finite."""
@@ -189,9 +216,9 @@ class Bound:
         if X.shape[0] <= self._direct:
             # a read-only array would be another type to compile for
             X = X if X.flags.writeable else X.copy()
-            if self._place is None:
-                self._place = workspace_of(network, training=False).place
-            return out, bool(forward_small_batch(network._read(), *self._place, X, out))
+            if self._layers is None:  # kept whole: its place alone would outlive the records
+                self._layers = workspace_of(network, training=False)
+            return out, bool(forward_small_batch(network._read(), *self._layers.place, X, out))
         return out, self._alone(lambda bound: bound._run_outputs(X, out.reshape(-1)))
 
     def _run_outputs(self, X: FloatArray, out: FloatArray) -> bool:

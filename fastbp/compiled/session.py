@@ -87,7 +87,7 @@ class Session:
         bound.serve_training(self._workspace)
         self._enters = self._is_current = True
         self._look: object | None = None
-        self._nested = False
+        self._shown = False
         self._workspace.point(steps=steps, result=self._result, state=self._state)
         self._workspace.put(state_stride=self._plan.n_panels)
         loss_fields(self._workspace, network)
@@ -123,30 +123,52 @@ class Session:
         )
 
     def __enter__(self) -> Self:
-        self._nested = self._bound.is_mine()
         self._bound.lock.acquire()  # other Python threads wait, or predict with panels of their own
+        self._begin()
+        if self._optimizer is not None:
+            self._bound.session = self
+        return self
+
+    def _begin(self) -> None:
         self._enters, self._look = self._bound.panels.changed()
         self._is_current = True
-        return self
 
     def __exit__(self, *error: object) -> None:
         self.leave()
 
     def leave(self) -> None:
         """Write what is not yet in the network's parameters, and let other Python threads in."""
+        if not self._bound.is_mine():  # left already, or not entered: another Python thread may be at work with it
+            return
+        try:
+            self._end()
+        finally:
+            self._bound.session = None
+            self._bound.unlock()
+
+    def _end(self) -> None:
         try:
             if not self._is_current:
                 self._write()
                 self._is_current = True
         finally:
             self._data = self._kept = None
-            if not self._nested:
-                self._bound.unlock()
+
+    def show(self) -> None:
+        """Have the updates that were made be in the parameters, in the middle of the session."""
+        if not self._is_current:
+            self._shown = True  # before it is known who has a view now
+            self._write_now()
 
     def _write(self) -> None:
         """Write the parameters from the panels."""
-        self._train(_NO_ROWS, 1, self._steady[:0], 1, parallel=False, leaves=True)
+        self._write_now()
         self._bound.panels.write = None
+
+    def _write_now(self) -> None:
+        measured = self._result.copy()
+        self._train(_NO_ROWS, 1, self._steady[:0], 1, parallel=False, leaves=True)
+        self._result[...] = measured
 
     # ------------------------------------------------------------------ training
     def run(
@@ -233,7 +255,10 @@ class Session:
         """After the steps: the parameters are current if the last of them was among these."""
         if leaves:
             self._bound.panels.write = None
+        elif last and self._shown:  # whoever asked between `_leaves` and the step may hold a view
+            self._write()
         self._is_current |= last
+        self._shown = False
 
     def _measured(self) -> ChunkResult:
         loss_sum, correct, n_samples, penalty_sum = self._result.tolist()

@@ -69,12 +69,12 @@ class SplitSession(Session):
 
     def __enter__(self) -> Self:
         super().__enter__()
-        self._gradients.__enter__()
+        self._gradients._begin()
         return self
 
-    def leave(self) -> None:  # noqa: D102
-        self._gradients.leave()
-        super().leave()
+    def _end(self) -> None:
+        self._gradients._end()
+        super()._end()
 
     def differentiate(self, data: Canonical | None, rows: NDArray[np.int64], first: int) -> ChunkResult:
         """Compute the gradient of some samples; see `fastbp.base.session.SplitSession`."""

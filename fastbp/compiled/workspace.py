@@ -220,8 +220,9 @@ class Panels:
 
     def catch_up(self) -> None:
         """Write the parameters if the panels are ahead."""
-        if self.write is not None:
-            self.write()
+        write = self.write  # once: code of the user's may run between two looks
+        if write is not None:
+            write()
 
     def forget(self) -> None:
         """Have all parameters differ from those packed, which are not ahead of them."""

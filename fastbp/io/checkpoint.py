@@ -15,6 +15,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from fastbp.activations import ACTIVATIONS, SOFTMAX, Activation
+from fastbp.history import table
 from fastbp.io.generators import describe_generator
 from fastbp.io.states import describe_states
 from fastbp.io.strict_json import parse
@@ -158,7 +159,9 @@ def trainer_arrays(trainer: Any) -> dict[str, NDArray[Any]]:
     ------
     TypeError
         If the state of a callback has something that a file cannot hold.
+    ValueError
+        If the history is no table of numbers.
     """
     states = {f"optimizer.{k}": state for k, state in enumerate(trainer.optimizer_state)}
-    columns = {f"history.{name}": values for name, values in trainer.history.items()}
+    columns = {f"history.{name}": values for name, values in table(trainer.history).items()}
     return states | columns | describe_states(trainer.callback_states)[1]
