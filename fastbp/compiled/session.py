@@ -7,6 +7,7 @@ segmentation fault.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from threading import get_ident
 from time import perf_counter
 from typing import Any, Self
 
@@ -87,7 +88,7 @@ class Session:
         bound.serve_training(self._workspace)
         self._enters = self._is_current = True
         self._look: object | None = None
-        self._shown = False
+        self._shown, self._owner = False, 0
         self._workspace.point(steps=steps, result=self._result, state=self._state)
         self._workspace.put(state_stride=self._plan.n_panels)
         loss_fields(self._workspace, network)
@@ -124,6 +125,7 @@ class Session:
 
     def __enter__(self) -> Self:
         self._bound.lock.acquire()  # other Python threads wait, or predict with panels of their own
+        self._owner = get_ident()
         self._begin()
         if self._optimizer is not None:
             self._bound.session = self
@@ -138,10 +140,12 @@ class Session:
 
     def leave(self) -> None:
         """Write what is not yet in the network's parameters, and let other Python threads in."""
-        if not self._bound.is_mine():  # left already, or not entered: another Python thread may be at work with it
+        # left already, or never entered: another Python thread may be at work with it; not where Ctrl-C came on leaving
+        if not self._bound.is_mine() and self._owner != get_ident():
             return
         try:
             self._end()
+            self._owner = 0
         finally:
             self._bound.session = None
             self._bound.unlock()
