@@ -158,7 +158,7 @@ class BaseTrainer(TrainerState):
                 for epoch in range(1, epochs + 1):
                     title = f"epoch {epoch}/{epochs}"
                     logs = self._epoch(feed.chunks, title, validation, bar)
-                    self.history = history  # not that of a fit within a callback
+                    vars(self).update(history=history)  # not that of a fit within a callback
                     if self._tell(epoch, logs, end_of_epoch, on_checkpoint):
                         break
                     if self.epochs == 1 and self._ranks.is_first:
