@@ -96,7 +96,7 @@ def check_count(argument: str, value: Any, low: int = 1, high: int | None = None
     Traceback (most recent call last):
     ValueError: period must be an integer >= 1, got 0
     """
-    is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    is_integer = type(value) is int or (isinstance(value, numbers.Integral) and not isinstance(value, bool))
     if is_integer and value >= low and (high is None or value <= high):
         return int(value)
     bounds = f">= {low}" if high is None else f"in {low}..{high}"

@@ -211,10 +211,39 @@ def methods(callbacks: Iterable[Any], event: str) -> list[Callable[..., Any]]:
     >>> len(methods([Callback(), object()], "on_epoch_end"))
     1
     """
-    having = [callback for callback in callbacks if callable(getattr(callback, event, None))]
-    if event == "on_checkpoint":
-        having.sort(key=lambda callback: not getattr(callback, "saves_first", False))
-    return [getattr(callback, event) for callback in having]
+    found: list[Callable[..., Any]] = []
+    first = 0
+    for callback in callbacks:
+        method = getattr(callback, event, None)
+        if callable(method):
+            saves_first = event == "on_checkpoint" and getattr(callback, "saves_first", False)
+            found.insert(first if saves_first else len(found), method)
+            first += saves_first
+    return found
+
+
+def call_each(calls: Sequence[Callable[[], Any]]) -> None:
+    """Make all calls, in their order, whatever the others do; the last error is raised.
+
+    Parameters
+    ----------
+    calls : sequence of callable
+        Functions without arguments.
+
+    Examples
+    --------
+    >>> found = []
+    >>> call_each([lambda: found.append(1), lambda: 1 / 0, lambda: found.append(2)])
+    Traceback (most recent call last):
+    ZeroDivisionError: division by zero
+    >>> found
+    [1, 2]
+    """
+    try:
+        calls[0]()
+    finally:
+        if len(calls) > 1:
+            call_each(calls[1:])
 
 
 def states_of(callbacks: Iterable[Any]) -> list[tuple[str, dict[str, Any]]]:

@@ -69,7 +69,7 @@ ROWS = [
      "self.layers[name][l] = value", "self.layers[name][l] = value if value < 0 else value & 0x7FFFFFFF",
      "counted_in_64"),
     (33, "broken parameters are kept in silence", "base/trainer.py",
-     "if not is_finite(self.network._read()):", "if False:", "wild"),
+     "if not is_finite(parameters):", "if False:", "wild"),
     (34, "one array for all gradients", "reference.py", "        gradient = np.empty_like(self.parameters)\n",
      '        gradient = vars(self).setdefault("_kept", np.empty_like(self.parameters))\n'),
     # ------------------------------------------------------------------ training
@@ -83,7 +83,8 @@ ROWS = [
     (38, "updates are counted anew", "io/checkpoint.py", '"steps": trainer.steps', '"steps": 0'),
     (39, "the last epoch is the best", "callbacks.py",
      "trainer.network.parameters.copy() if self._restore_best", "trainer.network.parameters if self._restore_best"),
-    (40, "each fit begins with no state", "base/trainer.py", "        self.history = history\n        begun",
+    (40, "each fit begins with no state", "base/trainer.py",
+     "        vars(self).update(history=history)\n        begun",
      ("        self.history = history\n        self.optimizer = self.optimizer\n"
      "        vars(self).update(_states=None, _session=None)\n        begun")),
     (41, "seeds that are even", "canonical.py", "        return np.random.default_rng(rng)\n",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, closing
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -25,7 +24,7 @@ from fastbp.base.validation import Validation
 from fastbp.checks import check_count, check_truth
 from fastbp.conversion import is_finite
 from fastbp.distributed.ranks import checksum
-from fastbp.events import EVENTS, checked, ends_training, load_states, methods
+from fastbp.events import call_each, checked, ends_training, load_states, methods
 from fastbp.exceptions import DivergenceError
 from fastbp.history import History
 from fastbp.metrics import named_metrics
@@ -142,11 +141,11 @@ class BaseTrainer(TrainerState):
     ) -> History:
         """`fit` with all arguments checked."""
         told = [callback for callback in callbacks if self._ranks.is_first or not getattr(callback, "writes", False)]
-        end_of_epoch, on_checkpoint, on_divergence = (methods(told, event) for event in EVENTS[1:4])
+        end_of_epoch, on_checkpoint = methods(told, "on_epoch_end"), methods(told, "on_checkpoint")
         if self._callbacks is None:
             load_states(callbacks, self._loaded_states)
         history, steps = History(), self.steps
-        self.history = history
+        vars(self).update(history=history)
         begun: list[Any] = []
         try:
             for callback in told:
@@ -166,15 +165,12 @@ class BaseTrainer(TrainerState):
                         warn_of_dead_layers(self.network, None if data is None else data[0], stacklevel=3)
         except DivergenceError as error:
             told_error = self._explained(error, feed, steps)
-            quiet = [ends_training(callback(self, told_error)) for callback in on_divergence]
+            quiet = [ends_training(callback(self, told_error)) for callback in methods(told, "on_divergence")]
             if not any(quiet):
                 raise told_error from None
         finally:
-            self.history = history
-            with ExitStack() as ending:  # each is called, whatever the others do
-                ending.callback(self.network._settle)
-                for on_train_end in reversed(methods(begun, "on_train_end")):
-                    ending.callback(on_train_end, self)
+            vars(self).update(history=history)
+            call_each([*(partial(end, self) for end in methods(begun, "on_train_end")), self.network._settle])
         return history
 
     def step(self, X: ArrayLike, Y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
@@ -294,16 +290,20 @@ class BaseTrainer(TrainerState):
         start = perf_counter()
 
         def train(session: Session) -> dict[str, float]:
-            with closing(chunks(session)) as of_epoch:
+            of_epoch = chunks(session)
+            try:
                 return self._train(of_epoch, title, bar)
+            finally:
+                of_epoch.close()
 
         logs = within(self._opened(), train)
         # the loss of a minibatch comes before its update: the last one's shows in the parameters alone
-        if not is_finite(self.network._read()):
+        parameters = self.network._read()
+        if not is_finite(parameters):
             raise self._diverged("a parameter is not finite after", title)
         if validation is not None:
             logs |= validation.measure()
-        logs["seconds"] = self._ranks.settled(self.network._read(), perf_counter() - start, title)
+        logs["seconds"] = self._ranks.settled(parameters, perf_counter() - start, title)
         return logs
 
     def _tell(self, epoch: int, logs: dict[str, float], end_of_epoch: list[Any], on_checkpoint: list[Any]) -> bool:

@@ -179,7 +179,7 @@ class Bound:
 
     def unlock(self) -> None:
         """Let other Python threads in, if this one holds the panels."""
-        while self.is_mine():
+        while self.lock._is_owned():  # type: ignore[attr-defined]
             self.lock.release()
 
     def serve_training(self, workspace: Workspace) -> None:

@@ -141,7 +141,7 @@ class Session:
     def leave(self) -> None:
         """Write what is not yet in the network's parameters, and let other Python threads in."""
         # left already, or never entered: another Python thread may be at work with it; not where Ctrl-C came on leaving
-        if not self._bound.is_mine() and self._owner != get_ident():
+        if self._owner != get_ident() and not self._bound.is_mine():
             return
         try:
             self._end()

@@ -10,6 +10,7 @@ from fastbp.canonical import FloatArray
 
 _E = TypeVar("_E", bound=BaseException)
 _T = TypeVar("_T")
+_NOTHING = nullcontext()
 
 
 class Alone:
@@ -37,7 +38,7 @@ class Alone:
     met = True
 
     def __init__(self, comm: Any) -> None:
-        self.comm = comm
+        self.comm, self._context = comm, nullcontext(self)
 
     def job(self) -> AbstractContextManager[Any]:
         """Return the context of a training: where one rank leaves it by an error, all ranks do.
@@ -53,7 +54,7 @@ class Alone:
         ...     ranks.rank
         0
         """
-        return nullcontext(self)
+        return self._context
 
     def together(self) -> AbstractContextManager[Any]:
         """Return a context after which all ranks raise the error that one rank has had in it.
@@ -68,7 +69,7 @@ class Alone:
         >>> with Alone(None).together():
         ...     pass
         """
-        return nullcontext()
+        return _NOTHING
 
     def share(self, n: int) -> tuple[int, int]:
         """Return where this rank's share of n samples begins, and where it ends.

@@ -7,7 +7,7 @@ import pytest
 from networks import make_data, make_samples, make_trainer
 
 import fastbp
-from fastbp.base import dead
+from fastbp.base import dead_layers
 from fastbp.optimizers import SGD
 
 
@@ -60,7 +60,7 @@ def test_saturated_neurons_are_dead_too(implementation):
 @pytest.mark.parametrize("activation", ["relu", "tanh", "leaky_relu", "hard_sigmoid"])
 def test_one_neuron_that_lives_for_one_sample_is_enough(implementation, activation):
     net = network(implementation, activation, (3, 5, 2))
-    n = dead._FIRST + dead._BLOCK + 10
+    n = dead_layers._FIRST + dead_layers._BLOCK + 10
     X, Y = np.full((n, 3), -1.0), np.zeros(n, int)
     X[-1] = 1.0
     net.weights[0][:], net.biases[0][:] = 1e3, 0.0
@@ -79,9 +79,9 @@ def test_networks_without_hidden_layers_and_usual_ones_are_not_warned_of(impleme
 
 
 def test_few_samples_are_looked_at_where_a_layer_is_alive(monkeypatch):
-    seen, look = [], dead._without_slope
-    monkeypatch.setattr(dead, "_without_slope", lambda net, X: seen.append(len(X)) or look(net, X))
+    seen, look = [], dead_layers._without_slope
+    monkeypatch.setattr(dead_layers, "_without_slope", lambda net, X: seen.append(len(X)) or look(net, X))
     net = network(fastbp.reference)
     trainer = fastbp.reference.Trainer(net, rng=0)
     trainer.fit(*make_data(net, 5000), epochs=3)
-    assert seen == [dead._FIRST]
+    assert seen == [dead_layers._FIRST]
