@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastbp.checks import check_count
-from fastbp.conversion import FloatArray, as_array, finite, place, variable
+from fastbp.conversion import FloatArray, as_array, finite, is_finite, place, variable
 
 __all__ = [
     "FloatArray", "check_samples_shape", "float_type", "generator", "layer_sizes", "row_numbers", "sample_weights",
@@ -43,8 +43,8 @@ def samples(X: Any, n_features: int, dtype: np.dtype[Any], argument: str = "X", 
     if type(X) is not np.ndarray or X.dtype != dtype:
         X = as_array(X, argument)
     check_samples_shape(X.shape, n_features, argument)
-    ready = probed and X.dtype == dtype and X.flags.c_contiguous and X.flags.aligned
-    return X if ready else finite(X, dtype, argument, given)
+    ready = X.dtype == dtype and X.flags.c_contiguous and X.flags.aligned
+    return X if ready and (probed or is_finite(X.reshape(-1))) else finite(X, dtype, argument, given)
 
 
 def check_samples_shape(shape: tuple[int, ...], n_features: int, argument: str = "X") -> None:

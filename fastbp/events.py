@@ -222,28 +222,30 @@ def methods(callbacks: Iterable[Any], event: str) -> list[Callable[..., Any]]:
     return found
 
 
-def call_each(calls: Sequence[Callable[[], Any]]) -> None:
-    """Make all calls, in their order, whatever the others do; the last error is raised.
+def call_each(functions: Sequence[Callable[[Any], Any]], argument: Any) -> None:
+    """Call all functions, in their order, whatever the others do; the last error is raised.
 
     Parameters
     ----------
-    calls : sequence of callable
-        Functions without arguments.
+    functions : sequence of callable
+        Functions of one argument.
+    argument : object
+        What each is called with.
 
     Examples
     --------
     >>> found = []
-    >>> call_each([lambda: found.append(1), lambda: 1 / 0, lambda: found.append(2)])
+    >>> call_each([found.append, lambda x: 1 / 0, found.append], 3)
     Traceback (most recent call last):
     ZeroDivisionError: division by zero
     >>> found
-    [1, 2]
+    [3, 3]
     """
-    try:
-        calls[0]()
-    finally:
-        if len(calls) > 1:
-            call_each(calls[1:])
+    if functions:
+        try:
+            functions[0](argument)
+        finally:
+            call_each(functions[1:], argument)
 
 
 def states_of(callbacks: Iterable[Any]) -> list[tuple[str, dict[str, Any]]]:

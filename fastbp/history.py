@@ -88,12 +88,16 @@ class History(Mapping[str, NDArray[np.float64]]):
         """
         for name in logs:
             vars(self).setdefault(name, [])
-        measured = self.history | {name: values for name in logs if isinstance(values := vars(self)[name], list)}
-        n_epochs = max(map(len, measured.values()), default=0)
-        for values in measured.values():
+        columns, measured = [], []
+        for name, values in vars(self).items():
+            if isinstance(values, list) and (values or name in logs):
+                columns.append(values)
+                measured.append(logs.get(name, math.nan))
+        n_epochs = max(map(len, columns), default=0)
+        for values in columns:
             values.extend([math.nan] * (n_epochs - len(values)))
         # without Python code between two columns, so that Ctrl-C leaves none longer than the others
-        deque(map(list.append, measured.values(), [logs.get(name, math.nan) for name in measured]), maxlen=0)
+        deque(map(list.append, columns, measured), maxlen=0)
 
     def __getitem__(self, name: str) -> NDArray[np.float64]:
         return np.array(self.history[name])

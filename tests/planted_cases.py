@@ -79,7 +79,7 @@ ROWS = [
     (36, "nan is better than any score", "best.py", "better = self._sign * value < least - self._min_delta",
      "better = not self._sign * value >= least - self._min_delta", "early_stopping"),
     (37, "a session that Ctrl-C interrupts is not left", "base/session.py",
-     "    finally:\n        session.leave()", "    finally:\n        pass", "every_line"),
+     "BaseException:\n        session.leave()\n", "BaseException:\n        pass\n", "every_line"),
     (38, "updates are counted anew", "io/checkpoint.py", '"steps": trainer.steps', '"steps": 0'),
     (39, "the last epoch is the best", "callbacks.py",
      "trainer.network.parameters.copy() if self._restore_best", "trainer.network.parameters if self._restore_best"),

@@ -77,11 +77,8 @@ class ParameterArrays:
         #: Whether the numbers were read since this was set to False.
         self.is_read = False
         self._counted = (self.shown, self.shown.base, self.weights, self.biases, *self.weights, *self.biases)
-        self._own = self._references()
-
-    def _references(self) -> int:
-        return sum(map(getrefcount, self._counted))
+        self._own = sum(map(getrefcount, self._counted))
 
     def is_held(self) -> bool:
         """Whether anybody else has a view."""
-        return self._references() != self._own
+        return sum(map(getrefcount, self._counted)) != self._own

@@ -129,5 +129,6 @@ def within(session: _S, work: Callable[[_S], _T]) -> _T:
     try:
         with session:
             return work(session)
-    finally:
+    except BaseException:
         session.leave()
+        raise

@@ -133,18 +133,21 @@ class BaseTrainer(TrainerState):
                 validation = self._validation(validation_data, metrics, epochs, memory)
                 callbacks = checked(callbacks)
                 progress = None if progress is None else check_truth("progress", progress)
-            self._meet(feed.samples(), {"epochs": epochs, "whether X is an iterable": Y is None})
+            if ranks.size > 1:
+                self._meet(feed.samples(), {"epochs": epochs, "whether X is an iterable": Y is None})
             return self._fit(feed, epochs, validation, callbacks, progress if ranks.is_first else False)
 
     def _fit(
         self, feed: Feed, epochs: int, validation: Validation | None, callbacks: list[Any], progress: bool | None
     ) -> History:
         """`fit` with all arguments checked."""
-        told = [callback for callback in callbacks if self._ranks.is_first or not getattr(callback, "writes", False)]
+        told = callbacks
+        if not self._ranks.is_first:
+            told = [callback for callback in callbacks if not getattr(callback, "writes", False)]
         end_of_epoch, on_checkpoint = methods(told, "on_epoch_end"), methods(told, "on_checkpoint")
         if self._callbacks is None:
             load_states(callbacks, self._loaded_states)
-        history, steps = History(), self.steps
+        history, steps = History(), int(self._steps[0])
         vars(self).update(history=history)
         begun: list[Any] = []
         try:
@@ -170,7 +173,10 @@ class BaseTrainer(TrainerState):
                 raise told_error from None
         finally:
             vars(self).update(history=history)
-            call_each([*(partial(end, self) for end in methods(begun, "on_train_end")), self.network._settle])
+            try:
+                call_each(methods(begun, "on_train_end"), self)
+            finally:
+                self.network._settle()
         return history
 
     def step(self, X: ArrayLike, Y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
@@ -312,10 +318,12 @@ class BaseTrainer(TrainerState):
         vars(self)["epochs"] += 1  # a count needs none of the checks of what users set
         for schedule in epoch_schedules(self.optimizer.learning_rate):
             schedule.on_epoch(logs.get("val_loss", logs["loss"]))
-        stops = [ends_training(on_epoch_end(self, epoch, logs)) for on_epoch_end in end_of_epoch]
+        stops = False
+        for on_epoch_end in end_of_epoch:
+            stops |= ends_training(on_epoch_end(self, epoch, logs))
         for save in on_checkpoint:
             save(self, epoch, logs)
-        return self._ranks.any(any(stops))
+        return self._ranks.any(stops)
 
     def _train(self, chunks: Chunks, title: str, bar: Progress) -> dict[str, float]:
         """Go through the chunks of an epoch; what they measured."""

@@ -143,19 +143,24 @@ class Bound:
         self.panels = Panels(network)
         self._layers: Plan | None = None  # for a small batch
         self._direct = direct_batch(network)
-        self.lock = threading.RLock()
+        self._make_lock()
         #: The training session that holds the lock.
         self.session: Shows | None = None
         self._outputs: Inference | None = None
         self._costs: Inference | None = None
         _bounds.add(self)
 
+    def _make_lock(self) -> None:
+        self.lock = threading.RLock()
+        #: Whether this Python thread holds the panels.
+        self.is_mine: Callable[[], bool] = self.lock._is_owned  # type: ignore[attr-defined]
+
     def renew(self) -> None:
         """In a forked child: another thread that worked with the panels is not here, and left them as they were."""
         if self.lock.acquire(blocking=False):
             self.lock.release()
         else:
-            self.lock = threading.RLock()
+            self._make_lock()
             self.session = self.panels.write = None
             self.panels.forget()
 
@@ -173,13 +178,9 @@ class Bound:
         self.lock.acquire()
         self.panels.catch_up()
 
-    def is_mine(self) -> bool:
-        """Whether this Python thread holds the panels."""
-        return bool(self.lock._is_owned())  # type: ignore[attr-defined]
-
     def unlock(self) -> None:
         """Let other Python threads in, if this one holds the panels."""
-        while self.lock._is_owned():  # type: ignore[attr-defined]
+        while self.is_mine():
             self.lock.release()
 
     def serve_training(self, workspace: Workspace) -> None:

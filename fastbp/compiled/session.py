@@ -7,6 +7,7 @@ segmentation fault.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from threading import get_ident
 from time import perf_counter
 from typing import Any, Self
@@ -135,10 +136,7 @@ class Session:
         self._enters, self._look = self._bound.panels.changed()
         self._is_current = True
 
-    def __exit__(self, *error: object) -> None:
-        self.leave()
-
-    def leave(self) -> None:
+    def leave(self, *error: object) -> None:  # noqa: ARG002 - it is the exit, too
         """Write what is not yet in the network's parameters, and let other Python threads in."""
         # left already, or never entered: another Python thread may be at work with it; not where Ctrl-C came on leaving
         if self._owner != get_ident() and not self._bound.is_mine():
@@ -149,6 +147,8 @@ class Session:
         finally:
             self._bound.session = None
             self._bound.unlock()
+
+    __exit__ = leave
 
     def _end(self) -> None:
         try:
@@ -188,23 +188,23 @@ class Session:
         batch_size = min(batch_size, len(rows))
         if penalty_scale != self._penalty_scale:
             self._penalize(penalty_scale)
-        tuner = self._reserve(batch_size)
+        tuner = self._tuners[batch_size] if batch_size == self._batch_size else self._reserve(batch_size)
         if data is not self._data:
             self._take(data, batch_size)
-        if len(rows) == batch_size and not tuner.tunes:
-            return self._one_step(rows, last=last)
-        wanted, n_steps = tuner.next(-(-len(rows) // batch_size))
+        alone = len(rows) == batch_size
+        tunes = tuner.tunes or not alone
+        wanted, n_steps = tuner.next(-(-len(rows) // batch_size)) if tunes else (1, 1)
         hyper = self._hyper(n_steps)
         last &= n_steps * batch_size >= len(rows) and self._optimizer is not None
-        leaves = self._leaves(last, alone=len(rows) == batch_size)
-        rows = rows[: n_steps * batch_size]
-
-        def train(threads: int, *, parallel: bool) -> None:
-            self._train(rows, batch_size, hyper, threads, parallel=parallel, leaves=leaves)
-
-        timed(tuner, wanted, n_steps, train)
+        leaves = self._leaves(last, alone=alone)
+        train = partial(self._train, rows[: n_steps * batch_size], batch_size, hyper, leaves=leaves)
+        if tunes:
+            timed(tuner, wanted, n_steps, train)
+        else:
+            train(1, parallel=False)
         self._left(last, leaves)
-        return self._measured()
+        loss_sum, correct, n_samples, penalty_sum = self._result.tolist()
+        return ChunkResult(loss_sum, int(correct), int(n_samples), penalty_sum)
 
     def epochs(self, data: Canonical, rows: NDArray[np.int64], batch_size: int, count: int) -> tuple[FloatArray, int]:
         """Train for epochs of the same rows on one thread, by plain gradient descent of a constant rate.
@@ -231,14 +231,6 @@ class Session:
         done = 0 if finished == count else int(self._result[2]) - 1
         return losses[:finished], done // batch_size * batch_size
 
-    def _one_step(self, rows: NDArray[np.int64], *, last: bool) -> ChunkResult:
-        """A step of which nothing can be tuned, for less Python beside it."""
-        last &= self._optimizer is not None
-        hyper, leaves = self._hyper(1), self._leaves(last, alone=True)
-        self._train(rows, len(rows), hyper, 1, parallel=False, leaves=leaves)
-        self._left(last, leaves)
-        return self._measured()
-
     def _leaves(self, last: bool, *, alone: bool) -> bool:
         """Whether the next steps write the parameters.
 
@@ -263,10 +255,6 @@ class Session:
             self._write()
         self._is_current |= last
         self._shown = False
-
-    def _measured(self) -> ChunkResult:
-        loss_sum, correct, n_samples, penalty_sum = self._result.tolist()
-        return ChunkResult(loss_sum, int(correct), int(n_samples), penalty_sum)
 
     def _penalize(self, scale: float | None) -> None:
         """Multiply the penalties of the next steps by a number, and measure them; None: as they are, unmeasured."""
@@ -384,5 +372,9 @@ def timed(tuner: ThreadTuner, wanted: int, n_steps: int, call: Callable[..., Non
         call(max(1, threads), parallel=threads > 0)
         return max(1, threads)
 
-    threads = on_numba_threads(wanted, counted) if wanted > 1 or tuner.starts_parallel else counted(0)
+    if wanted > 1 or tuner.starts_parallel:
+        threads = on_numba_threads(wanted, counted)
+    else:
+        threads = 1
+        call(threads, parallel=False)
     tuner.record(threads, n_steps, perf_counter() - start)
