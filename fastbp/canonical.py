@@ -42,7 +42,8 @@ def samples(X: Any, n_features: int, dtype: np.dtype[Any], argument: str = "X", 
     given = X
     if type(X) is not np.ndarray or X.dtype != dtype:
         X = as_array(X, argument)
-    check_samples_shape(X.shape, n_features, argument)
+    if X.ndim != 2 or X.shape[1] != n_features or not len(X):
+        check_samples_shape(X.shape, n_features, argument)  # which says what is wrong
     ready = X.dtype == dtype and X.flags.c_contiguous and X.flags.aligned
     return X if ready and (probed or is_finite(X.reshape(-1))) else finite(X, dtype, argument, given)
 

@@ -127,14 +127,11 @@ class Session:
     def __enter__(self) -> Self:
         self._bound.lock.acquire()  # other Python threads wait, or predict with panels of their own
         self._owner = get_ident()
-        self._begin()
+        self._enters, self._look = self._bound.panels.changed()
+        self._is_current = True
         if self._optimizer is not None:
             self._bound.session = self
         return self
-
-    def _begin(self) -> None:
-        self._enters, self._look = self._bound.panels.changed()
-        self._is_current = True
 
     def leave(self, *error: object) -> None:  # noqa: ARG002 - it is the exit, too
         """Write what is not yet in the network's parameters, and let other Python threads in."""

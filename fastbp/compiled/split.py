@@ -69,7 +69,7 @@ class SplitSession(Session):
 
     def __enter__(self) -> Self:
         super().__enter__()
-        self._gradients._begin()
+        vars(self._gradients).update(_enters=self._enters, _look=self._look, _is_current=True)
         return self
 
     def _end(self) -> None:
