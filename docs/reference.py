@@ -169,7 +169,9 @@ PAGES = {
         "What callbacks, tables and files share. Users of networks and trainers need none of it.",
         ("fastbp.events", "fastbp.best", "fastbp.paths"),
         (
-            *_of("fastbp.events", "methods checked ends_training states_of load_states"),
+            *_of("fastbp.events", "methods call_each checked ends_training states_of load_states"),
+            "fastbp.history.table",
+            "fastbp.optimizers.check_rule",
             *_of("fastbp.best", "Best are_finite"),
             *_of("fastbp.paths", "PathTemplate check_path"),
         ),

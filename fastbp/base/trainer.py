@@ -357,7 +357,7 @@ class BaseTrainer(TrainerState):
                 "a parameter of the network was not finite when training began; make a new network, or load it again"
             ))
         data = feed.samples() if self._ranks.size == 1 else None
-        if data is not None:
+        if data is not None and len(data[0]):
             self.network.canonical(*data)  # an error of their own if somebody has written to them since
         return error
 

@@ -88,7 +88,10 @@ class TrainerState(ABC):
         comm: Any = None,
     ) -> None:
         if not isinstance(network, self._networks):
-            expected, found = (f"{kind.__module__}.{kind.__qualname__}" for kind in (self._networks, type(network)))
+            expected, found = (
+                f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.").replace(".network.", ".")
+                for kind in (self._networks, type(network))
+            )
             raise TypeError(f"network must be a {expected}, got {network!r} ({found})")
         self.network = network
         self._steps = np.zeros(1, np.int64)  # counted where the updates are made, so that no interruption miscounts

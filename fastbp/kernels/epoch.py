@@ -44,7 +44,7 @@ def sample_share(ws, layers, rows, m, step, hyper, t, threads):
         v = hyper[0] / m  # 1: the gradient of the mean, m: that of the sum
     for s in range(begin, end, ws.sample_block):
         s1 = min(end, s + ws.sample_block)
-        forward_samples(ws, layers, 0, ws.x, rows, step, s, s1)
+        forward_samples(ws, layers, np.int64(0), ws.x, rows, step, s, s1)
         delta_output(ws, last, rows, s, s1, v)
         backward_samples(ws, layers, s, s1)
     return math.isfinite(loss_of(ws, rows, begin, end))

@@ -68,20 +68,8 @@ def activation_address(
     `name` is part of the cache file's name: it must tell this formula from all others.
     """
     scalar, floats = _floats(dtype)
-    sigma = inner(function)
-    if derivative is None:
-
-        @inner
-        def put(a, slope, o, z):
-            store(a, o, fence(sigma(z)))
-    else:
-        sigma_prime = inner(derivative)
-
-        @inner
-        def put(a, slope, o, z):
-            value = sigma(z)
-            store(a, o, fence(value))
-            store(slope, o, sigma_prime(z, value))
+    sigma, trains = inner(function), derivative is not None
+    sigma_prime = inner(derivative) if derivative is not None else None
 
     def apply(a, slope, rows, ld, n):
         for s in range(rows):
@@ -90,11 +78,19 @@ def activation_address(
             lanes = lanes_in(a)
             fours = s * ld + (n + lanes - 1) // (4 * lanes) * (4 * lanes)
             for o in range(s * ld, fours, 4 * lanes):
-                put(a, slope, o, load_four(a, o))
+                z = load_four(a, o)
+                value = sigma(z)
+                store(a, o, fence(value))
+                if trains:
+                    store(slope, o, sigma_prime(z, value))
             for o in range(fours, s * ld + n, lanes):
-                put(a, slope, o, load(a, o))
+                z = load(a, o)
+                value = sigma(z)
+                store(a, o, fence(value))
+                if trains:
+                    store(slope, o, sigma_prime(z, value))
 
-    kind = "forward" if derivative is None else "training"
+    kind = "training" if trains else "forward"
     signature = types.void(floats, floats, types.intp, types.intp, types.intp)
     return _made(apply, signature, f"activation-{name}-{kind}-{scalar}")
 

@@ -49,7 +49,7 @@ def forward_checked(ws, layers, index, s0, s1):
         t += z - z
     finite = t == 0 or rows_are_finite(ws.x, index + s0, first.ld_in, first.n_in, s1 - s0)
     activate(ws, first, s0, s1)
-    forward_samples(ws, layers, 1, ws.x, index, 0, s0, s1)
+    forward_samples(ws, layers, np.int64(1), ws.x, index, np.int64(0), s0, s1)
     return finite
 
 

@@ -159,7 +159,7 @@ def test_bad_arguments_of_a_network_are_refused(implementation, arguments, error
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"network": [3, 4, 2]}, TypeError, "network must be a Network, got [3, 4, 2]"),
+        ({"network": [3, 4, 2]}, TypeError, "Network, got [3, 4, 2] (list)"),
         ({"optimizer": "sdg"}, ValueError, "optimizer must be one of 'adagrad'"),
         ({"optimizer": SGD}, TypeError, "optimizer must be a name or a fastbp.Optimizer"),
         ({"batch_size": 0}, ValueError, "batch_size must be an integer >= 1, got 0"),

@@ -50,10 +50,10 @@ def refused(make, *values):
 def stopped(values, measure="val_loss", **arguments):
     """The best epoch, that in which training ends (0: never), and the parameters that are left."""
     stopping = EarlyStopping(measure, **arguments)
-    trainer = SimpleNamespace(network=SimpleNamespace(parameters=np.zeros(1)))
+    trainer = SimpleNamespace(network=SimpleNamespace(parameters=np.zeros(1)), steps=0)
     stopping.on_train_begin(trainer)
     for epoch, value in enumerate(values, start=1):
-        trainer.network.parameters[:] = epoch
+        trainer.network.parameters[:] = trainer.steps = epoch
         if stopping.on_epoch_end(trainer, epoch, {measure: value, "another": -epoch}):
             break
     stopping.on_train_end(trainer)
