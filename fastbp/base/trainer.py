@@ -266,7 +266,8 @@ class BaseTrainer(TrainerState):
             with ranks.together():
                 data = self.network.canonical(X, Y, sample_weight)
                 order = canonical.row_numbers(rows, data[0].shape[0])
-            self._meet(data, {"the checksum of rows": checksum(order)})
+            if ranks.size > 1:
+                self._meet(data, {"the checksum of rows": checksum(order)})
             return self._train_rows(data, order)
 
     def _train_rows(self, data: Canonical, order: NDArray[np.int64]) -> float:
@@ -283,11 +284,10 @@ class BaseTrainer(TrainerState):
         return within(self._opened(), train) / len(order)
 
     def _meet(self, data: Canonical | None, facts: dict[str, Any] | None = None) -> None:
-        """Where there are other ranks, see that they train the same, and give them what rank 0 has."""
-        if self._ranks.size > 1:
-            from fastbp.base import agreement  # few need it
+        """See that the other ranks train the same, and give them what rank 0 has."""
+        from fastbp.base import agreement  # few need it
 
-            agreement.meet(self, agreement.data_facts(data) | (facts or {}))
+        agreement.meet(self, agreement.data_facts(data) | (facts or {}))
 
     def _epoch(
         self, chunks: Callable[[Session], Chunks], title: str, validation: Validation | None, bar: Progress,
