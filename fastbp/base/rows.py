@@ -95,10 +95,14 @@ class Rows:
         return np.array(chosen)
 
     def read_bytes(self, n_rows: int) -> int:
-        """Return how much memory a read of so many rows may take: mapped pages, or the rows, decoded and joined."""
+        """Return how much memory a read of so many rows may take.
+
+        That is mapped pages; or the rows as they are stored, decoded, joined, and once more for buffers of the library
+        that reads them.
+        """
         if self._edges is not None:
             n_rows = max(n_rows, int(np.diff(self._edges).max()))
-        return (1 if self.in_memory else 3) * n_rows * self.row_bytes
+        return (1 if self.in_memory else 4) * n_rows * self.row_bytes
 
 
 def _itemsize(data: Any) -> int:

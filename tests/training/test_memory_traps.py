@@ -36,7 +36,7 @@ def refused(implementation, error, message, X=None, Y=Y, memory=MEMORY, **fit):
         (-1.5, ValueError, "got -1.5"),
         (float("nan"), ValueError, "got nan"),
         (float("inf"), ValueError, "got inf"),
-        (500, ValueError, r"memory is 500 bytes, expected 632 at least, for a minibatch of 4 samples and twice the 1 "),
+        (500, ValueError, r"memory is 500 bytes, expected 658 at least, for a minibatch of 4 samples and twice the 1 "),
     ],
 )
 def test_a_wrong_bound_says_what_came_and_what_is_needed(implementation, memory, error, message):
@@ -323,5 +323,5 @@ before = resident()
 trainer.fit(X, Y, 2, memory=bound, validation_data=(X, Y))
 print((resident() - before) / bound)
 """
-    # data are 3.8 times the bound; the rest is what allocators hold back, and the libraries' own threads and buffers
-    assert float(run_python(code, kind, cwd=tmp_path)) < (1.5 if kind in ("zarr", "h5py", "dask") else 1.25)
+    # Data are 3.8 times the bound. What a library's own threads allocate is not known to us.
+    assert float(run_python(code, kind, cwd=tmp_path)) <= (1.1 if kind in ("zarr", "h5py", "dask") else 1.0)
