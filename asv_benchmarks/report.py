@@ -28,6 +28,15 @@ MEANINGS = {
 METHOD = """Median times in µs, lower is better. Every library works in a process of its own on the same network and the
     same samples, and its weights or outputs are compared with float64 NumPy before it is timed. The share is the
     arithmetic of fastbp's call against what the cores can do in registers alone."""
+# From the loop to the limit: the peer and the call of each line of the path, and its number of threads.
+PATH_CASES = ("784-30-10", "784-128-10", "784-256-10")
+PATH = {
+    "textbook loops": ("loops", "fit", 1),
+    "NumPy, its product by BLAS": ("numpy-plain", "step", 1),
+    "tiles, a call for each minibatch (`step`)": (BASE, "step", 1),
+    "tiles, a call for all of them (`fit`)": (BASE, "fit", 1),
+    "the same on two threads": (BASE, "fit", 2),
+}
 NARROW = """Vectors narrower than the processor's are those of fastbp, of the textbook loops and of the limit; the other
     libraries use what they find."""
 
@@ -152,6 +161,28 @@ def _runs(record: Record, table: Table) -> str:
 
 def _numbers(runs: list[int]) -> str:
     return f"run{'s' if len(runs) > 1 else ''} {', '.join(map(str, runs))}"
+
+
+def path_text(record: Record) -> str:
+    """Time of a step, and share of one core's limit, on the way from the textbook loops to `fit` on two threads."""
+    found = tables(record)
+    found = [t for t in found if (t.vectors, t.dtype) == (max(table.vectors for table in found), "float32")]
+    timed = {
+        (row["peer"], table.call, table.threads, row["case"]): row
+        for table in found
+        for row in table.rows
+        if "failed" not in row
+    }
+    alone = max(limit["alone"] for table in found for limit in table.limits)
+    lines = [_line(["", *map(str, map(CASES.__getitem__, PATH_CASES))]), _line(["---", *["--:"] * len(PATH_CASES)])]
+    for name, way in PATH.items():
+        rows = [timed.get((*way, case)) for case in PATH_CASES]
+        cells = [f"{_number(row['microseconds'])} µs, {share(row, alone):.0%}" if row else "–" for row in rows]
+        if any(rows):
+            lines.append(_line([name, *cells]))
+    text = f"""Median time of a step in float32 with vectors of {found[0].vectors} bytes, and its part of what one core
+        can do in registers alone ({alone:.0f} GFLOP/s), on {_machine(record)}."""
+    return f"{_filled(text)}\n\n" + "\n".join(lines)
 
 
 def runs_text(record: Record) -> str:

@@ -38,6 +38,7 @@ def write_all(folder: Path) -> None:
     measured = record.read(ROOT / "asv_benchmarks" / "peers.json")
     parts = {
         "parts/equations.md": equations.table(),
+        "parts/path.md": report.path_text(measured),
         "parts/peers.md": report.section(measured),
         "parts/milestones.md": history.table(),
         "parts/guides.md": guides(),

@@ -116,6 +116,17 @@ def test_what_failed_is_a_dash():
     assert "| – | 2.00 | – | – |" in report.tables_text(record_of({**fastbp, "failed": "no compiler"}, torch))
 
 
+def test_the_path_from_the_loops_to_both_cores_has_a_line_for_each_step_of_it():
+    fastbp = [row("fastbp", 200.0, call="step"), row("fastbp", 125.0), row("fastbp", 100.0, threads=2)]
+    others = [row("loops", 4000.0), row("numpy-plain", 500.0, call="step"), row("fastbp", 9.0, vectors=32)]
+    text = report.path_text(record_of(*fastbp, *others))
+    assert "vectors of 64 bytes" in text
+    assert "one core can do in registers alone (60 GFLOP/s)" in " ".join(text.split())
+    cells = ["4,000 µs, 4%", "500 µs, 33%", "200 µs, 83%", "125 µs, 133%", "100 µs, 167%"]
+    assert re.findall(r"^\| \w.* \| – \| (.*) \| – \|$", text, re.MULTILINE) == cells
+    assert len(re.findall("^\\| [tN]", report.path_text(record_of(*fastbp[:1])), re.MULTILINE)) == 1
+
+
 def test_a_table_of_several_threads_says_how_many_cores_they_are_worth():
     text = report.tables_text(record_of(row("fastbp", 1.0, threads=2)))
     assert "(FMA limit 100 GFLOP/s, 1.67 times one core's)" in text
