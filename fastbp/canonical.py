@@ -16,9 +16,12 @@ from fastbp.checks import check_count
 from fastbp.conversion import FloatArray, as_array, finite, is_finite, place, variable
 
 __all__ = [
-    "FloatArray", "check_samples_shape", "float_type", "generator", "layer_sizes", "row_numbers", "sample_weights",
-    "samples",
+    "BAD_STRIDE", "FloatArray", "check_samples_shape", "float_type", "generator", "layer_sizes", "row_numbers",
+    "sample_weights", "samples",
 ]
+
+# Rows of X a multiple of this many bytes apart map a column of a minibatch to few cache sets: copies of X are padded.
+BAD_STRIDE = 1024
 
 
 def samples(X: Any, n_features: int, dtype: np.dtype[Any], argument: str = "X", *, probed: bool = False) -> FloatArray:

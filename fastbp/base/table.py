@@ -16,10 +16,9 @@ from fastbp.base.classes import ClassWeights, balanced_counts, weigh_classes
 from fastbp.base.mapped import forget_pages, mapping_of
 from fastbp.base.network import BaseNetwork, Canonical, Targets
 from fastbp.base.rows import BLOCK_BYTES, Rows
-from fastbp.canonical import FloatArray
+from fastbp.canonical import BAD_STRIDE, FloatArray
 
-# Rows of X a multiple of this many bytes apart map a column of a minibatch to few cache sets: they are kept padded.
-_BAD_STRIDE = 1024
+# Bytes between the rows of a padded copy of X.
 _PADDING = 64
 # Y and weights that take less than this share of the memory are read once.
 _KEPT_SHARE = 8
@@ -234,7 +233,7 @@ class Table:
 
 def _padding(X: FloatArray) -> int:
     """Bytes from the end of a row to the next one."""
-    return _PADDING if X.shape[1] * X.itemsize % _BAD_STRIDE == 0 else 0
+    return _PADDING if X.shape[1] * X.itemsize % BAD_STRIDE == 0 else 0
 
 
 def _check_shapes(network: BaseNetwork, X: Rows, Y: Rows, weight: Rows | None) -> None:

@@ -85,8 +85,7 @@ class Inference:
     ) -> bool:
         """a^L, or costs and which labels are correct, of each row of X; whether X is finite."""
         n, size = X.shape[0], self._block
-        self._workspace.point_to_data(X, Y, weight)
-        self._workspace.words[Workspace.WORD["separate"]] = self._network.decides_separately
+        self._workspace.point_to_data(X, Y, weight, separate=self._network.decides_separately)
         wanted = 1 if self._work * n <= _PARALLEL_FLOP else min(-(-n // size), available(self._network._limit))
 
         def call(threads: int) -> bool:

@@ -18,20 +18,18 @@ from numpy.typing import NDArray
 from fastbp.base.mapped import mapping_of
 from fastbp.base.network import BaseNetwork, Canonical
 from fastbp.base.session import ChunkResult
-from fastbp.canonical import FloatArray
+from fastbp.canonical import BAD_STRIDE, FloatArray
 from fastbp.compiled.formulas import rules_address, update_address
 from fastbp.compiled.inference import Bound, loss_fields
 from fastbp.compiled.workspace import Workspace, address, aligned, padded_ld, work, workspace_of
 from fastbp.kernels.blocking import SAMPLE_PASS
-from fastbp.kernels.epoch import TRAIN
+from fastbp.kernels.epoch import TRAIN, TRAIN_EPOCHS
 from fastbp.kernels.gradient_layers import OPTIMIZER, SGD, STORE
 from fastbp.kernels.runtime.threads import ThreadTuner, available, on_numba_threads
 from fastbp.kernels.tiles.packing import pack_parameters, unpack_parameters
 from fastbp.optimizers import Optimizer
 from fastbp.regularization import PENALTIES, Regularization
 
-# Rows of X a multiple of this many bytes apart map a column of a minibatch to few cache sets: X is copied, padded.
-_BAD_STRIDE = 1024
 _NO_ROWS = np.empty(0, np.int64)
 
 
@@ -213,8 +211,6 @@ class Session:
         done : int
             Samples of the epoch that was not finished, up to the minibatch with that loss.
         """
-        from fastbp.kernels.epochs import EPOCHS  # few need it
-
         batch_size = min(batch_size, len(rows))
         self._reserve(batch_size)
         if data is not self._data:
@@ -223,7 +219,7 @@ class Session:
         losses, hyper = np.empty(count), self._hyper(-(-len(rows) // batch_size))
         place = self._workspace.address, self._layers_at, len(self._layers)
         self._is_current = False
-        finished = EPOCHS(losses, self._result, *place, rows, batch_size, hyper, self._enters)
+        finished = TRAIN_EPOCHS(losses, self._result, *place, rows, batch_size, hyper, self._enters)
         self._entered()
         done = 0 if finished == count else int(self._result[2]) - 1
         return losses[:finished], done // batch_size * batch_size
@@ -297,13 +293,12 @@ class Session:
         row_length = spread.strides[0] // spread.itemsize
         if row_length != self._row_length:
             self._layers[0]["ld_in"] = self._row_length = row_length
-        self._workspace.point_to_data(spread, Y, weight)
-        self._workspace.words[Workspace.WORD["separate"]] = self._network.decides_separately
+        self._workspace.point_to_data(spread, Y, weight, separate=self._network.decides_separately)
         self._data, self._kept = data, spread
 
     def laid_out(self, X: FloatArray, batch_size: int) -> FloatArray:
         """X as the kernels read it: a copy with padded rows, unless it is good, as such a copy is, or a mapped file."""
-        if X.strides[0] % _BAD_STRIDE or not self._plan.reads_columns(batch_size) or mapping_of(X) is not None:
+        if X.strides[0] % BAD_STRIDE or not self._plan.reads_columns(batch_size) or mapping_of(X) is not None:
             return X
         copy = np.empty((X.shape[0], padded_ld(X.shape[1], X.dtype)), X.dtype)[:, : X.shape[1]]
         copy[...] = X

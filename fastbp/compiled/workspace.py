@@ -263,14 +263,15 @@ class Workspace:
             # in one line: Ctrl-C between the two would leave an address of memory that is freed
             self._arrays[name], self.words[self.WORD[name]] = array, place
 
-    def point_to_data(self, X: FloatArray, Y: Targets | None, weight: FloatArray | None) -> None:
-        """Let the record point to the data of a call, which keeps the arrays."""
+    def point_to_data(self, X: FloatArray, Y: Targets | None, weight: FloatArray | None, *, separate: bool) -> None:
+        """Let the record point to the data of a call, which keeps the arrays; whether outputs decide separately."""
         words, word = self.words, self.WORD
         words[word["x"]] = address(X)
         place = 0 if Y is None else address(Y)
         labels = Y is not None and Y.ndim == 1
         words[word["labels"]], words[word["targets"]] = (place, 0) if labels else (0, place)
         words[word["sample_weight"]] = 0 if weight is None else address(weight)
+        words[word["separate"]] = separate
 
     def array(self, name: str) -> NDArray[Any]:
         """The array that the record points to."""

@@ -191,3 +191,32 @@ TRAIN = {
     for ruled, after in ((False, no_rules), (True, norm_rules))
     for parallel in (False, True)
 }
+
+
+# ------------------------------------------------------------------ epochs
+def train_epochs(losses, result, address, layer_address, n_layers, rows, batch, hyper, enters):
+    """Train on the same rows for as many epochs as there are `losses`, on one thread; how many were finished.
+
+    For those whose epochs take microseconds: a call from Python for each of them would take longer.
+
+    Parameters
+    ----------
+    losses : float64 (n_epochs,)
+        Gets Σ_s v_s C_s of each epoch, up to the first that is not finite.
+    result : float64 (4,)
+        Array that the workspace's `result` points to.
+    address, layer_address, n_layers, rows, batch, hyper : see `train`
+        The same in each epoch.
+    enters : bool
+        Whether the parameters are packed before the first epoch, where they changed.
+    """
+    for e in range(len(losses)):
+        _train(address, layer_address, n_layers, rows, batch, hyper, 1, enters and e == 0, False)
+        losses[e] = result[0]
+        if not math.isfinite(result[0]):
+            return e
+    return len(losses)
+
+
+_train = TRAIN[False, False]
+TRAIN_EPOCHS = entry(train_epochs, "epochs")
