@@ -11,6 +11,7 @@ import numpy as np
 from fastbp.activations import ACTIVATIONS, SOFTMAX, Activation
 from fastbp.base.network import BaseNetwork
 from fastbp.kernels import formulas as kernels
+from fastbp.kernels.blocking import COLUMN_VECTORS
 from fastbp.kernels.vectors.simd import lanes_of
 from fastbp.losses import LOSSES, Loss
 from fastbp.optimizers import Optimizer
@@ -34,12 +35,17 @@ def _name(spec: Activation | Loss, *sources: Formula) -> str:
     return f"{plain}-{hashlib.sha256(''.join(f.source for f in sources).encode()).hexdigest()[:12]}"
 
 
-def activation_address(spec: Activation, dtype: np.dtype[Any], training: bool) -> int:
+def _few(n_out: int, dtype: np.dtype[Any]) -> bool:
+    """Whether softmax goes column by column."""
+    return n_out <= COLUMN_VECTORS * lanes_of(dtype)
+
+
+def activation_address(spec: Activation, n_out: int, dtype: np.dtype[Any], training: bool) -> int:
     """Address of a layer's activation; 0 where a = z."""
     if spec == ACTIVATIONS["identity"]:
         return 0
     if spec == SOFTMAX:
-        return kernels.softmax_address(dtype)
+        return kernels.softmax_address(_few(n_out, dtype), dtype)
     value, slope = _checked(spec)
     return kernels.activation_address(
         _name(spec, value, slope), value.function, slope.function if training else None, dtype
@@ -54,7 +60,7 @@ def loss_address(network: BaseNetwork) -> int:
     if form is not None and output == SOFTMAX:
         if custom:
             raise ValueError(f"loss {loss.name!r} has a logits form of its own for softmax, which is not compiled")
-        return kernels.softmax_cross_entropy_address(network.sizes[-1] <= lanes_of(dtype), dtype)
+        return kernels.softmax_cross_entropy_address(_few(network.sizes[-1], dtype), dtype)
     if form is not None:
         # custom forms are not cached on disk: nothing names them uniquely
         name = None if custom else f"{loss.name}-{output.name}"

@@ -175,8 +175,10 @@ def plan_of(
     sizes: tuple[int, ...], dtype: np.dtype[Any], activations: tuple[Activation, ...], from_logits: bool, training: bool
 ) -> Plan:
     """The plan of a network; where the loss is computed from logits, training leaves z^L to the loss."""
-    addresses = [activation_address(spec, dtype, training) for spec in activations[:-1]]
-    addresses.append(0 if from_logits and training else activation_address(activations[-1], dtype, training))
+    layers = zip(activations, sizes[1:], strict=True)
+    addresses = [activation_address(spec, n_out, dtype, training) for spec, n_out in layers]
+    if from_logits and training:
+        addresses[-1] = 0
     return Plan(sizes, dtype, addresses)
 
 

@@ -23,6 +23,8 @@ SKINNY = 4
 # Neurons whose rows of W meet up to three samples where the weights are not packed: 12 sums, 7 loads for 12
 # multiply-adds.
 NEURONS = 4
+# Vectors of outputs up to which softmax goes column by column, a vector of samples side by side.
+COLUMN_VECTORS = 4
 # Numbers on the stack for the sums of a tile: more than any tile has.
 TILE_SUMS = 64
 

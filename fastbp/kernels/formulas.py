@@ -15,6 +15,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.np.numpy_support import from_dtype
 
+from fastbp.kernels.blocking import COLUMN_VECTORS
 from fastbp.kernels.runtime.jit import callback, inner
 from fastbp.kernels.tiles.tile import load_tile, row_vectors, rows_of, stack, store_tile, tile_of, transposed
 from fastbp.kernels.vectors.intrinsics import named_intrinsic
@@ -117,12 +118,54 @@ def softmax_rows(a, slope, rows, ld, n):
             store(a, o + i, load(a, o + i) * scale)
 
 
+def softmax_columns(lanes: int) -> Callable[..., Any]:
+    """The same for few outputs, `lanes` samples side by side."""
+    size = COLUMN_VECTORS * lanes * lanes
+
+    def columns(a, slope, rows, ld, n):
+        z, whole = stack(a, size), (n + lanes - 1) // lanes * lanes
+        for s in range(0, rows, lanes):
+            o, last = s * ld, rows - 1 - s
+            for q in range(0, n, lanes):
+                _turn(rows_of(a + (o + q), ld, last, lanes), rows_of(z + q * lanes, lanes, lanes - 1, lanes))
+            scale = 1.0 / shifted_exponentials(z, z, n, whole)[1]
+            for i in range(0, n * lanes, lanes):
+                store(z, i, load(z, i) * scale)
+            for q in range(0, n, lanes):
+                _turn(rows_of(z + q * lanes, lanes, lanes - 1, lanes), rows_of(a + (o + q), ld, last, lanes))
+
+    return columns
+
+
+@inner
+def _turn(rows, columns):
+    """The square tile at `rows` transposed to `columns`."""
+    store_tile(columns, transposed(load_tile(rows, tile_of(row_vectors(rows[0], 1), rows))))
+
+
+@inner
+def shifted_exponentials(z, e, n, whole):
+    """e_k = exp(z_k − max_k z_k) of `n` vectors, and 0 for those up to `whole`; the maximum and Σ_k e_k."""
+    lanes = lanes_in(z)
+    top, total = load(z, 0), splat(zero_in(z))
+    for i in range(lanes, n * lanes, lanes):
+        top = np.maximum(top, load(z, i))
+    for i in range(0, n * lanes, lanes):
+        x = np.exp(load(z, i) - top)
+        store(e, i, x)
+        total += x
+    for i in range(n * lanes, whole * lanes, lanes):
+        store(e, i, splat(zero_in(z)))
+    return top, total
+
+
 @functools.cache
-def softmax_address(dtype: np.dtype[Any]) -> int:
-    """Address of softmax on rows."""
+def softmax_address(few: bool, dtype: np.dtype[Any]) -> int:
+    """Address of softmax on rows of many outputs, or of COLUMN_VECTORS vectors of them at most."""
     scalar, floats = _floats(dtype)
+    rule = softmax_columns(lanes_of(dtype)) if few else softmax_rows
     signature = types.void(floats, floats, types.intp, types.intp, types.intp)
-    return _made(softmax_rows, signature, f"softmax-{scalar}")
+    return _made(rule, signature, f"softmax-{'columns' if few else 'rows'}-{scalar}")
 
 
 @functools.cache
@@ -183,7 +226,10 @@ def softmax_loss_address(
 
 
 def softmax_cross_entropy_rows(a, delta, y, weight, costs, rows, ld, n):
-    """C_s = Σ_i y_i (ln Σ_k exp(z_k) − z_i), δ_i = (a_i Σ_k y_k − y_i) v_s, from z and never from the rounded a."""
+    """C_s = Σ_i y_i (ln Σ_k exp(z_k) − z_i), δ_i = (a_i Σ_k y_k − y_i) v_s, from z and never from the rounded a.
+
+    All z less their maximum: that is exact where they are near each other, and exp never overflows.
+    """
     lanes = lanes_in(a)
     for s in range(rows):
         o, v = s * ld, splat(weight[s])
@@ -193,44 +239,41 @@ def softmax_cross_entropy_rows(a, delta, y, weight, costs, rows, ld, n):
             store(delta, o + i, e)
             total, mass = total + e, mass + load(y, o + i)
         total = lane_sum(total)
-        log_total, scale = np.log(total) + top, lane_sum(mass) / total
+        log_total, scale = np.log(total), lane_sum(mass) / total
         for i in range(0, n, lanes):
             t = load(y, o + i)
             # where t is 0, so are the lanes past the last output
-            cost += t * (log_total - np.where(first_lanes(v, n - i), load(a, o + i), 0.0))
+            cost += t * (log_total - np.where(first_lanes(v, n - i), load(a, o + i) - top, 0.0))
             store(delta, o + i, (load(delta, o + i) * scale - t) * v)
         costs[s] = first_lane(lane_sum(cost))
 
 
 def softmax_cross_entropy_columns(lanes: int) -> Callable[..., Any]:
-    """The same for at most `lanes` outputs, `lanes` samples side by side: no sum has to cross a vector.
+    """The same for few outputs, `lanes` samples side by side: no sum has to cross a vector.
 
-    Row by row, three sums across lanes wait for each other: 32 → 7 ns a sample (4 outputs).
+    Row by row, three sums across lanes wait for each other: 32 → 7 ns a sample (4 outputs, Zen 4).
     """
-    square = lanes * lanes
+    size = COLUMN_VECTORS * lanes * lanes
 
     def columns(a, delta, y, weight, costs, rows, ld, n):
-        z, t, e = stack(a, square), stack(a, square), stack(a, square)
+        z, t, e, whole = stack(a, size), stack(a, size), stack(a, size), (n + lanes - 1) // lanes * lanes
         for s in range(0, rows, lanes):
             o, last = s * ld, rows - 1 - s
-            _turn(z, rows_of(a + o, ld, last, lanes), rows_of(z, lanes, lanes - 1, lanes))
-            _turn(t, rows_of(y + o, ld, last, lanes), rows_of(t, lanes, lanes - 1, lanes))
-            top = load(z, 0)
-            for i in range(lanes, n * lanes, lanes):
-                top = np.maximum(top, load(z, i))
-            total, mass, cost = splat(zero_in(a)), splat(zero_in(a)), splat(zero_in(a))
+            for q in range(0, n, lanes):
+                _turn(rows_of(a + (o + q), ld, last, lanes), rows_of(z + q * lanes, lanes, lanes - 1, lanes))
+                _turn(rows_of(y + (o + q), ld, last, lanes), rows_of(t + q * lanes, lanes, lanes - 1, lanes))
+            top, total = shifted_exponentials(z, e, n, whole)
+            mass, cost = splat(zero_in(a)), splat(zero_in(a))
             for i in range(0, n * lanes, lanes):
-                store(e, i, np.exp(load(z, i) - top))
-                total, mass = total + load(e, i), mass + load(t, i)
-            log_total, scale = np.log(total) + top, mass / total
+                mass += load(t, i)
+            log_total, scale = np.log(total), mass / total
             # rows past the last sample are the last one again, weight and all, and are stored over it
             v = np.where(first_lanes(top, last + 1), load_first(weight, s, last + 1), splat(weight[rows - 1]))
             for i in range(0, n * lanes, lanes):
-                cost += load(t, i) * (log_total - load(z, i))
+                cost += load(t, i) * (log_total - (load(z, i) - top))
                 store(e, i, (load(e, i) * scale - load(t, i)) * v)
-            for i in range(n * lanes, square, lanes):
-                store(e, i, splat(zero_in(a)))
-            _turn(e, rows_of(e, lanes, lanes - 1, lanes), rows_of(delta + o, ld, last, lanes))
+            for q in range(0, n, lanes):
+                _turn(rows_of(e + q * lanes, lanes, lanes - 1, lanes), rows_of(delta + (o + q), ld, last, lanes))
             store(z, 0, cost)
             for k in range(min(lanes, last + 1)):
                 costs[s + k] = z[k]
@@ -238,18 +281,12 @@ def softmax_cross_entropy_columns(lanes: int) -> Callable[..., Any]:
     return columns
 
 
-@inner
-def _turn(like, rows, columns):
-    """The square tile at `rows` transposed to `columns`."""
-    store_tile(columns, transposed(load_tile(rows, tile_of(row_vectors(like, 1), rows))))
-
-
 @functools.cache
-def softmax_cross_entropy_address(one_vector: bool, dtype: np.dtype[Any]) -> int:
-    """Address of softmax with cross-entropy on rows; `one_vector` where one vector holds a sample's outputs."""
+def softmax_cross_entropy_address(few: bool, dtype: np.dtype[Any]) -> int:
+    """Address of softmax with cross-entropy on rows of many outputs, or of COLUMN_VECTORS vectors of them at most."""
     scalar, floats = _floats(dtype)
-    rule = softmax_cross_entropy_columns(lanes_of(dtype)) if one_vector else softmax_cross_entropy_rows
-    return _made(rule, _loss_signature(floats), f"softmax_cross_entropy-{'columns' if one_vector else 'rows'}-{scalar}")
+    rule = softmax_cross_entropy_columns(lanes_of(dtype)) if few else softmax_cross_entropy_rows
+    return _made(rule, _loss_signature(floats), f"softmax_cross_entropy-{'columns' if few else 'rows'}-{scalar}")
 
 
 @functools.cache

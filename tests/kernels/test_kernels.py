@@ -7,7 +7,7 @@ from networks import make_data, make_labels, make_network, relative_error
 
 import fastbp
 from fastbp.compiled.workspace import Plan
-from fastbp.kernels.blocking import COPY_BYTES, DIRECT_BATCHES, SAMPLE_PASS, SKINNY
+from fastbp.kernels.blocking import COLUMN_VECTORS, COPY_BYTES, DIRECT_BATCHES, SAMPLE_PASS, SKINNY
 from fastbp.kernels.tiles.packing import pack_parameters, unpack_parameters
 from fastbp.kernels.vectors.simd import lanes_of
 from fastbp.optimizers import OPTIMIZERS, SGD
@@ -101,6 +101,33 @@ def test_few_read_only_samples_need_no_other_kernel():
     expected = net.forward(X)
     X.setflags(write=False)
     assert relative_error(net.forward(X), expected) < 1e-14
+
+
+# ------------------------------------------------------------------ softmax, for few outputs column by column
+def outputs_and_gradients(implementation, X, Y, weight, dtype):
+    """a^L, C and ∂C/∂b of a layer with z = x, and those of samples alone, whose ∂C/∂b is δ^L."""
+    n = X.shape[1]
+    net = implementation.Network([n, n], output="softmax", dtype=dtype)
+    net.weights[0][...], net.biases[0][...] = np.eye(n), 0
+    deltas = [net.backprop(X[s : s + 1], Y[s : s + 1]).biases[0] for s in range(len(X))]
+    gradients = net.backprop(X, Y, weight)
+    return net.forward(X), net.loss(X, Y, weight), net.loss(X[:1], Y[:1]), gradients.biases[0], np.array(deltas)
+
+
+@DTYPES
+@pytest.mark.parametrize("rows", [1, 2, 5])
+@pytest.mark.parametrize("vectors", [1, 2, COLUMN_VECTORS, COLUMN_VECTORS + 1])
+@pytest.mark.parametrize("less", [0, 1, -1], ids=["whole", "less", "more"])
+def test_softmax_equals_the_twin_for_any_number_of_outputs_and_rows(vectors, less, rows, dtype):
+    lanes = lanes_of(np.dtype(dtype))
+    n, m = max(2, vectors * lanes - less), rows * lanes // 2 + 1
+    rng = np.random.default_rng(n)
+    X = (6 * rng.normal(size=(m, n))).astype(dtype)
+    X[0], X[-1, 0], X[m // 2] = -1e30, 1e30, 80.0
+    given = X, rng.dirichlet(np.ones(n), m), rng.random(m) + 0.5, dtype
+    both = (outputs_and_gradients(implementation, *given) for implementation in (fastbp, fastbp.reference))
+    for found, expected in zip(*both, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=30 * np.finfo(dtype).eps, atol=4 * np.finfo(dtype).eps)
 
 
 # ------------------------------------------------------------------ training against the twin
