@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from time import perf_counter
 from typing import Any, Self
 
@@ -30,10 +29,7 @@ class Progress:
     """
 
     def __init__(self, shown: bool | None, n_samples: int | None) -> None:
-        self._bar: Any = None
-        if _is_terminal() if shown is None else shown:
-            with self._no_failure():
-                self._bar = _open_bar(n_samples)
+        self._bar = _open_bar(n_samples) if (_is_terminal() if shown is None else shown) else None
         self._pending = 0
         self._last = perf_counter()
 
@@ -47,17 +43,8 @@ class Progress:
 
     def __exit__(self, *exception: object) -> None:
         if self._bar is not None:
-            with self._no_failure():
-                self._bar.update(self._pending)
-                self._bar.close()
-
-    @contextmanager
-    def _no_failure(self) -> Iterator[None]:
-        """Show nothing more after an error of standard error: closed, full, a broken pipe, another encoding."""
-        try:
-            yield
-        except (OSError, ValueError, AttributeError):
-            self._bar = None
+            self._bar.update(self._pending)
+            self._bar.close()
 
     def update(self, n_samples: int, text: str) -> None:
         """Count more samples, and show a text beside the count.
@@ -74,10 +61,30 @@ class Progress:
         self._pending += n_samples
         now = perf_counter()
         if now - self._last >= _INTERVAL:
-            with self._no_failure():
-                self._bar.set_postfix_str(text, refresh=False)
-                self._bar.update(self._pending)
+            self._bar.set_postfix_str(text, refresh=False)
+            self._bar.update(self._pending)
             self._pending, self._last = 0, now
+
+
+class _Stream:
+    """Standard error that fails silently: there may be none, or a closed, full or broken one, or another encoding.
+
+    An error within tqdm leaves its lock taken, for which its thread then waits at the end of the program, for ever.
+    """
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError, AttributeError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError, AttributeError):
+            sys.stderr.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr, name)
+
+
+_STREAM = _Stream()
 
 
 class _Line:
@@ -95,11 +102,11 @@ class _Line:
         rate = self._done / max(perf_counter() - self._start, 1e-9)
         share = f"{self._done / self._total:4.0%}" if self._total else f"{self._done:,} samples"
         line = f"{share}, {rate:,.0f} samples/s, {self._text}"
-        sys.stderr.write(f"\r{line:<78}")
-        sys.stderr.flush()
+        _STREAM.write(f"\r{line:<78}")
+        _STREAM.flush()
 
     def close(self) -> None:
-        sys.stderr.write("\n")
+        _STREAM.write("\n")
 
 
 def _is_terminal() -> bool:
@@ -115,4 +122,8 @@ def _open_bar(n_samples: int | None) -> Any:
         from tqdm import tqdm
     except ImportError:
         return _Line(n_samples)
-    return tqdm(total=n_samples, unit=" samples", unit_scale=True, mininterval=0.0, dynamic_ncols=True)
+
+    class Bar(tqdm):  # type: ignore[misc]
+        monitor_interval = 0  # no thread, which Ctrl-C while a bar is drawn would leave waiting, too
+
+    return Bar(total=n_samples, unit=" samples", unit_scale=True, mininterval=0.0, dynamic_ncols=True, file=_STREAM)

@@ -2,10 +2,13 @@
 
 import io
 import sys
+import threading
 
 import pytest
 from networks import make_samples, make_trainer
 from processes import run_python
+
+import fastbp.reference
 
 
 def fit_slowly(monkeypatch, implementation, progress):
@@ -98,11 +101,33 @@ def test_programs_without_a_standard_error_train_as_others_do(implementation, mo
     assert history.loss == expected.loss
 
 
+def test_a_broken_standard_error_leaves_no_lock_and_no_thread_of_tqdm(monkeypatch):
+    tqdm = pytest.importorskip("tqdm").tqdm
+    monkeypatch.setattr("fastbp.base.progress._INTERVAL", 0.0)
+    before, monitor = threading.active_count(), tqdm.monitor
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", STREAMS["a broken pipe"]())
+        make_trainer(fastbp.reference).fit(*make_samples(), progress=True)
+    assert threading.active_count() == before
+    assert tqdm.monitor is monitor
+
+    def draw():
+        with tqdm.get_lock():
+            pass
+
+    other = threading.Thread(target=draw, daemon=True)
+    other.start()
+    other.join(timeout=10)
+    assert not other.is_alive()
+
+
 @pytest.mark.parametrize("module", ["fastbp", "fastbp.reference"])
 def test_a_process_without_standard_streams_trains(module, tmp_path):
+    # SciPy imports f2py, which old releases of NumPy cannot do without a standard error.
     code = """
 import io
 import sys
+import numpy.f2py
 sys.stdin = sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = None
 import importlib
 implementation = importlib.import_module(sys.argv[1])
