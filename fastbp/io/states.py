@@ -80,8 +80,9 @@ def restore_states(description: Any, arrays: Arrays) -> list[State]:
     for entry in description:
         require(isinstance(entry, dict) and entry.keys() == {"name", "state"}, "a callback has no state")
         name, state = entry["name"], entry["state"]
+        state = _restored(state, left)
         require(isinstance(name, str) and isinstance(state, dict), "a callback has no state")
-        states.append((name, _restored(state, left)))
+        states.append((name, state))
     require(not left, f"no callback has the arrays {short(sorted(left))}")
     return states
 

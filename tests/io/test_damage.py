@@ -217,6 +217,16 @@ def test_the_state_of_early_stopping_is_checked_before_training(state):
     assert_refused(changed_state("PCG64", put))
 
 
+@pytest.mark.parametrize("state", [{"array": "callbacks.0"}, {"special": "inf"}, [], 1.0, None], ids=str)
+def test_the_state_of_a_callback_is_a_mapping(state):
+    def put(trainer, arrays):
+        trainer["callbacks"] = [{"name": "Wide", "state": state}]
+        if state == {"array": "callbacks.0"}:
+            arrays["callbacks.0"] = np.zeros(3)
+
+    assert_refused(changed_state("PCG64", put))
+
+
 def test_label_smoothing_needs_its_loss_in_a_file_too():
     net = reference.Network([1, 2], output="identity", loss="quadratic", rng=0)
     trainer = reference.Trainer(net, rng=0)
