@@ -70,7 +70,7 @@ class Network(BaseNetwork):
 
     def _compiled(self) -> Bound:
         if self._bound is None:
-            self._bound = Bound(self)
+            self._bound = Bound(self, self._turns)
         return self._bound
 
     def _catch_up(self) -> None:

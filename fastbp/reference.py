@@ -235,15 +235,21 @@ class _Session:
         self.summed = np.zeros(summed_length(network._parameters.size, parts), network.dtype)
         self._gradient = self.summed[: network._parameters.size]
         self._dW, self._db = layer_views(self._gradient, network.sizes)
+        self._entered = 0  # times: code of the user's may train in the middle of an update
 
     def __enter__(self) -> Self:
+        turns = self._network._turns
+        turns.wait()
+        turns.lock.acquire()
+        self._entered, self.gate = self._entered + 1, turns.gate
         return self
 
-    def __exit__(self, *error: object) -> None:
-        pass
+    def leave(self, *error: object) -> None:  # noqa: ARG002 - it is the exit, too
+        if self._entered and self._network._turns.is_mine():
+            self._entered -= 1
+            self._network._turns.lock.release()
 
-    def leave(self) -> None:
-        pass
+    __exit__ = leave
 
     def states(self) -> tuple[FloatArray, ...]:
         return tuple(state.copy() for state in self._states)

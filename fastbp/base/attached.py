@@ -26,6 +26,7 @@ class Attached:
     def __enter__(self) -> Attached:
         self._is_left = False
         self.inner.__enter__()
+        self.gate = self.inner.gate
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -16,6 +16,7 @@ from fastbp import canonical
 from fastbp.activations import ACTIVATIONS, SOFTMAX, Activation, get_activation
 from fastbp.base.output_and_loss import check_pair
 from fastbp.base.parameters import ParameterArrays, Views, layer_views
+from fastbp.base.turns import Turns
 from fastbp.canonical import FloatArray
 from fastbp.checks import check_truth
 from fastbp.exceptions import FormatError
@@ -24,13 +25,14 @@ from fastbp.io import checkpoint, safetensors
 from fastbp.io.reader import Reader, opened, same_names
 from fastbp.io.safetensors import Contents
 from fastbp.losses import ANY, LOSSES, LogitsForm, Loss, get_loss
+from fastbp.paths import check_ending
 from fastbp.symbolic.derive import check_derivative
 
 _T = TypeVar("_T")
 # What shapes a network cannot change: buffers have been made for it.
 _FIXED = frozenset({"sizes", "dtype", "activations", "loss_function"})
 # Views are made anew from the parameters, and compiled things at the next call: no part of copies and pickles.
-_TRANSIENT = frozenset({"_arrays", "_bound", "_session"})
+_TRANSIENT = frozenset({"_arrays", "_turns", "_bound", "_session"})
 
 
 class NetworkState(ABC):
@@ -65,7 +67,7 @@ class NetworkState(ABC):
         check_pair(self.activations[-1], self.loss_function, self.sizes[-1], self.threshold)
         generator = canonical.generator(rng)
         flat = initialize(init, self.sizes, self.activations, generator, self.dtype)
-        self._arrays = ParameterArrays(flat, self.sizes)
+        self._arrays, self._turns = ParameterArrays(flat, self.sizes), Turns()
 
     def __setattr__(self, name: str, value: Any) -> None:
         derived = isinstance(getattr(type(self), name, None), cached_property)
@@ -96,6 +98,11 @@ class NetworkState(ABC):
         self._arrays.is_read = True
         self._catch_up()
         return self._arrays.flat
+
+    def _copied(self) -> FloatArray:
+        """Return a copy of all parameters as they are at one moment, whichever thread trains them."""
+        with self._turns.one_moment():
+            return self._read().copy()
 
     def _look(self, found: _T) -> _T:
         """Return what a user gets of the parameters, current; from now on it may be written to."""
@@ -211,13 +218,15 @@ class NetworkState(ABC):
         """
         twin = type(self).__new__(type(self))
         dtype = self.dtype if dtype is None else canonical.float_type(dtype)
-        twin.__setstate__({**self.__getstate__(), "dtype": dtype, "_parameters": self._read().astype(dtype)})
+        state = self.__getstate__()
+        twin.__setstate__({**state, "dtype": dtype, "_parameters": state["_parameters"].astype(dtype, copy=False)})
         return twin
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to a file in safetensors layout.
 
-        The file is written as a whole or not at all. The parameters keep all their bits.
+        The file is written as a whole or not at all. The parameters keep all their bits. While another thread trains
+        the network, they are those after a minibatch.
 
         Parameters
         ----------
@@ -230,10 +239,13 @@ class NetworkState(ABC):
             If the file cannot be written, or is a folder, a device or a pipe. A file of this name is then as before.
         TypeError
             If `path` is neither text nor path-like.
+        ValueError
+            If it ends as the names of files of another kind, such as ".onnx".
 
         See Also
         --------
         fastbp.load : Read the file.
+        fastbp.io.to_onnx : Write a file for other programs.
 
         Examples
         --------
@@ -247,7 +259,7 @@ class NetworkState(ABC):
         True
         """
         description = checkpoint.describe_network(self)
-        safetensors.write(path, self._named(self._read()), checkpoint.metadata_of(description))
+        safetensors.write(check_ending(path), self._named(self._copied()), checkpoint.metadata_of(description))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], custom: Mapping[str, Any] | None = None) -> Self:
@@ -315,7 +327,7 @@ class NetworkState(ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         state = {name: value for name, value in vars(self).items() if name not in _TRANSIENT}
-        return {**state, "_parameters": self._read().copy()}
+        return {**state, "_parameters": self._copied()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # joblib hands large arrays to its workers as files that cannot be written
@@ -323,7 +335,7 @@ class NetworkState(ABC):
         for name in _TRANSIENT:
             vars(self).pop(name, None)
         vars(self).update((name, value) for name, value in state.items() if name != "_parameters")
-        self._arrays = ParameterArrays(flat, self.sizes)
+        self._arrays, self._turns = ParameterArrays(flat, self.sizes), Turns()
 
     def __repr__(self) -> str:
         names = [activation.name for activation in self.activations]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Lock
 from typing import NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
@@ -29,8 +30,16 @@ class Session(Protocol):
     """A trainer's network, optimizer state and buffers in the form that the arithmetic takes.
 
     As a context manager it takes over the parameters on entry, and makes the network's current on exit, whatever
-    happens between. It is entered once for each epoch or step and kept between them.
+    happens between. It is entered once for each epoch or step and kept between them. While it is entered, its thread
+    has the numbers of the network to itself; see `fastbp.base.turns`.
+
+    Attributes
+    ----------
+    gate : Lock
+        Locked where another thread waits to read the network.
     """
+
+    gate: Lock
 
     def __enter__(self) -> Self: ...
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fastbp.base.network import BaseNetwork, Canonical
 from fastbp.base.session import ChunkResult, Session, SplitSession, summed_length
-from fastbp.base.sources import Batches, Chunks, in_order
+from fastbp.base.sources import Batches, Chunks, give_way, in_order
 from fastbp.canonical import FloatArray
 from fastbp.distributed.alone import Alone
 from fastbp.distributed.ranks import Ranks, checksum
@@ -41,6 +41,7 @@ class SharedSession:
 
     def __enter__(self) -> SharedSession:
         self._inner.__enter__()
+        self.gate = self._inner.gate
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -127,6 +128,7 @@ class OwnBatches:
             n_before += 1
             if place[1]:
                 yield session.run(data, in_order(n), max(1, n), last=False, place=place)
+                give_way(session)
 
     def _place(self, n: int, n_before: int, error: BaseException | None) -> tuple[int, int] | None:
         """Samples of the ranks before, and of all, in a minibatch of which this rank has n; None if none has any."""

@@ -65,6 +65,14 @@ def array_chunks(
         result = session.run(data, order[done:], batch_size, last=last, penalty_scale=penalty_scale)
         done += result.n_samples
         yield result
+        give_way(session)
+
+
+def give_way(session: Session) -> None:
+    """Leave the session for a while if another thread waits to read the network."""
+    if session.gate.locked():
+        session.leave()
+        session.__enter__()
 
 
 def batch_chunks(session: Session, batches: Batches, opened: Callable[[], Session]) -> Chunks:
@@ -76,6 +84,7 @@ def batch_chunks(session: Session, batches: Batches, opened: Callable[[], Sessio
     if batches.at_hand:
         for data in batches:
             yield run_whole(data, session, last=False)
+            give_way(session)
         return
     session.leave()
     for data in batches:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from threading import current_thread
 from time import perf_counter
 from typing import Any
 
@@ -147,8 +148,8 @@ class BaseTrainer(TrainerState):
         end_of_epoch, on_checkpoint = methods(told, "on_epoch_end"), methods(told, "on_checkpoint")
         if self._callbacks is None:
             load_states(callbacks, self._loaded_states)
-        history, steps = History(), int(self._steps[0])
-        vars(self).update(history=history)
+        history, steps, fits_in = History(), int(self._steps[0]), self._fits_in
+        vars(self).update(history=history, _fits_in=current_thread())
         begun: list[Any] = []
         try:
             for callback in told:
@@ -172,7 +173,7 @@ class BaseTrainer(TrainerState):
             if not any(quiet):
                 raise told_error from None
         finally:
-            vars(self).update(history=history)
+            vars(self).update(history=history, _fits_in=fits_in)
             try:
                 call_each(methods(begun, "on_train_end"), self)
             finally:
@@ -314,10 +315,11 @@ class BaseTrainer(TrainerState):
 
     def _tell(self, epoch: int, logs: dict[str, float], end_of_epoch: list[Any], on_checkpoint: list[Any]) -> bool:
         """Tell history, schedules and callbacks of an epoch; whether one of them ends training."""
-        self.history.append(logs)
-        vars(self)["epochs"] += 1  # a count needs none of the checks of what users set
-        for schedule in epoch_schedules(self.optimizer.learning_rate):
-            schedule.on_epoch(logs.get("val_loss", logs["loss"]))
+        with self.network._turns.lock:  # at one moment for those who save it in another thread
+            self.history.append(logs)
+            vars(self)["epochs"] += 1  # a count needs none of the checks of what users set
+            for schedule in epoch_schedules(self.optimizer.learning_rate):
+                schedule.on_epoch(logs.get("val_loss", logs["loss"]))
         stops = False
         for on_epoch_end in end_of_epoch:
             stops |= ends_training(on_epoch_end(self, epoch, logs))

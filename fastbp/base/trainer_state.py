@@ -6,6 +6,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
+from threading import Thread, current_thread
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -28,6 +29,7 @@ from fastbp.io.safetensors import Contents
 from fastbp.io.states import State
 from fastbp.losses import LOSSES
 from fastbp.optimizers import SGD, Optimizer, check_rule, get_optimizer, how_to_change
+from fastbp.paths import check_ending
 from fastbp.regularization import Regularization
 
 _DEFAULT_OPTIMIZER = SGD()
@@ -68,6 +70,7 @@ class TrainerState(ABC):
     _callbacks: Sequence[Any] | None = None  # those of the last fit, and before it, the states of those of a file
     _loaded_states: Sequence[State] = ()
     _ranks: Alone | Ranks = ALONE
+    _fits_in: Thread | None = None
 
     def __init__(  # noqa: PLR0913 - hyper-parameters, each named where it is given
         self,
@@ -164,9 +167,10 @@ class TrainerState(ABC):
         ValueError
             If the assigned arrays are not as many as the rule keeps, or differ in shape from the parameters.
         """
-        states = self._current_states()
-        if states is None:
-            states = tuple(np.zeros_like(self.network._read()) for _ in range(self.optimizer.states))
+        with self.network._turns.one_moment():
+            states = self._current_states()
+            if states is None:
+                states = tuple(np.zeros_like(self.network._read()) for _ in range(self.optimizer.states))
         for state in states:
             state.flags.writeable = False
         return states
@@ -215,8 +219,15 @@ class TrainerState(ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         # Callbacks may hold what cannot be pickled, and a copy is not the trainer that they belong to.
-        callbacks = {"_callbacks": None, "_loaded_states": self.callback_states}
-        return {**vars(self), "_states": self._current_states(), "_session": None, "_ranks": ALONE, **callbacks}
+        if self._fits_in not in (None, current_thread()) and self._fits_in.is_alive():
+            raise RuntimeError(
+                "the trainer is in the middle of a fit in another thread, and a copy would have numbers of several "
+                "moments; copy or pickle it in a callback, or call its save, which waits for the end of a minibatch"
+            )
+        with self.network._turns.one_moment():
+            now = {"_states": self._current_states(), "_steps": self._steps.copy()}
+            apart = {"_session": None, "_ranks": ALONE, "_fits_in": None, "_callbacks": None}
+            return {**vars(self), **now, **apart, "_loaded_states": self.callback_states}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         states = state["_states"]
@@ -229,6 +240,7 @@ class TrainerState(ABC):
         It holds the network, the optimizer, its state and schedule, the random numbers, the regularization, the
         history, and the states of the callbacks: what the best epoch was, for one. The callbacks themselves are passed
         to `fit` again. The file is written as a whole or not at all. Of several processes (`comm`) rank 0 writes it.
+        While another thread trains, the file has the state after a minibatch, as after Ctrl-C.
 
         Parameters
         ----------
@@ -242,7 +254,8 @@ class TrainerState(ABC):
         TypeError
             If `path` is neither text nor path-like, or the state of a callback has what a file cannot hold.
         ValueError
-            If `rng` is a generator whose state cannot be saved, or there is too much in the states of callbacks.
+            If `rng` is a generator whose state cannot be saved, there is too much in the states of callbacks, or `path`
+            ends as the names of files of another kind, such as ".pkl".
 
         See Also
         --------
@@ -261,8 +274,10 @@ class TrainerState(ABC):
         """
         if not self._ranks.is_first:
             return
-        description = checkpoint.describe_network(self.network) | {"trainer": checkpoint.describe_trainer(self)}
-        arrays = self.network._named(self.network.parameters) | checkpoint.trainer_arrays(self)
+        network, path = self.network, check_ending(path)
+        with network._turns.one_moment():
+            description = checkpoint.describe_network(network) | {"trainer": checkpoint.describe_trainer(self)}
+            arrays = network._named(network.parameters.copy()) | checkpoint.trainer_arrays(self)
         safetensors.write(path, arrays, checkpoint.metadata_of(description))
 
     @classmethod

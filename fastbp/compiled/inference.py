@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import weakref
 from collections.abc import Callable
 from itertools import pairwise
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from fastbp.base.network import BaseNetwork, Targets
 from fastbp.base.sources import in_order
+from fastbp.base.turns import Turns
 from fastbp.canonical import FloatArray
 from fastbp.compiled.formulas import loss_address
 from fastbp.compiled.workspace import Panels, Plan, Workspace, address, work, workspace_of
@@ -133,33 +133,33 @@ class Shows(Protocol):
 class Bound:
     """What a network has of compiled things: made at the first call, kept, and never copied or pickled.
 
-    Its lock is held while a call or a session is at work with the panels and the workspaces. Code of the user's that
-    runs in the same Python thread meanwhile, such as a signal handler, `__del__` or a schedule, gets others.
+    Its lock, that of its turns, is held while a call or a session is at work with the panels and the workspaces. Code
+    of the user's that runs in the same Python thread meanwhile, such as a signal handler, `__del__` or a schedule, gets
+    others.
     """
 
-    def __init__(self, network: BaseNetwork) -> None:
+    def __init__(self, network: BaseNetwork, turns: Turns | None = None) -> None:
         self._network = network
         self.panels = Panels(network)
         self._layers: Plan | None = None  # for a small batch
         self._direct = direct_batch(network)
-        self._make_lock()
+        self.turns = Turns() if turns is None else turns
+        self._take_turns()
         #: The training session that holds the lock.
         self.session: Shows | None = None
         self._outputs: Inference | None = None
         self._costs: Inference | None = None
         _bounds.add(self)
 
-    def _make_lock(self) -> None:
-        self.lock = threading.RLock()
-        #: Whether this Python thread holds the panels.
-        self.is_mine: Callable[[], bool] = self.lock._is_owned  # type: ignore[attr-defined]
+    def _take_turns(self) -> None:
+        # `is_mine`: whether this Python thread holds the panels
+        self.lock, self.is_mine, self.gate = self.turns.lock, self.turns.is_mine, self.turns.gate
 
     def renew(self) -> None:
         """In a forked child: another thread that worked with the panels is not here, and left them as they were."""
-        if self.lock.acquire(blocking=False):
-            self.lock.release()
-        else:
-            self._make_lock()
+        was_taken = self.lock is not self.turns.lock  # renewed before
+        self._take_turns()
+        if was_taken:
             self.session = self.panels.write = None
             self.panels.forget()
 

@@ -123,6 +123,9 @@ class Session:
         )
 
     def __enter__(self) -> Self:
+        self.gate = self._bound.gate
+        if self.gate.locked():
+            self._bound.turns.wait()
         self._bound.lock.acquire()  # other Python threads wait, or predict with panels of their own
         self._owner = get_ident()
         self._enters, self._look = self._bound.panels.changed()

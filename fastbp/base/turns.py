@@ -1,0 +1,84 @@
+"""Which thread has the numbers of a network to itself: the one that trains it, or one that reads them at one moment."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+class Turns:
+    """The lock of a network's numbers, and the gate before it.
+
+    What trains a network holds the lock for an epoch. Where the gate is closed another thread wants to read: what
+    trains then gives the lock back after its minibatches, and goes through the gate before it takes the lock again.
+
+    Examples
+    --------
+    >>> turns = Turns()
+    >>> with turns.one_moment():
+    ...     turns.is_mine()
+    True
+    >>> turns.is_mine()
+    False
+    """
+
+    def __init__(self) -> None:
+        self._make()
+        _turns.add(self)
+
+    def _make(self) -> None:
+        self.lock = threading.RLock()
+        #: Whether this thread has the lock.
+        self.is_mine: Callable[[], bool] = self.lock._is_owned  # type: ignore[attr-defined]
+        self.gate = threading.Lock()
+
+    def wait(self) -> None:
+        """Let those in who wait at the gate."""
+        if not self.is_mine():
+            with self.gate:
+                pass
+
+    @contextmanager
+    def one_moment(self) -> Iterator[None]:
+        """Let nothing train the network in another thread."""
+        if self.is_mine():
+            yield
+            return
+        try:
+            with self.gate:
+                self.lock.acquire()
+            yield
+        finally:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        try:
+            while self.is_mine():
+                self.lock.release()
+        finally:  # Ctrl-C may come within the first
+            while self.is_mine():
+                self.lock.release()
+
+    def renew(self) -> None:
+        """In a forked child: a thread that has the lock, or waits at the gate, is not here."""
+        if self.lock.acquire(blocking=False):
+            self.lock.release()
+            if self.gate.locked():
+                self.gate = threading.Lock()
+        else:
+            self._make()
+
+
+_turns: weakref.WeakSet[Turns] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for turns in _turns:
+        turns.renew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
