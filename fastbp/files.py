@@ -12,14 +12,16 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from pathlib import Path  # noqa: F401 - of the examples
+from typing import Any, BinaryIO
 
 from fastbp.exceptions import FormatError
 from fastbp.exchange import Names, network_of
 from fastbp.io import arrays, onnx
 from fastbp.io.stack import stack_of
+from fastbp.kernels.runtime import whole_files
 from fastbp.network import Network
+from fastbp.paths import check_ending, check_path, reading_hint
 
 __all__ = ["from_npz", "from_onnx", "from_safetensors", "to_npz", "to_onnx", "to_safetensors"]
 
@@ -28,14 +30,15 @@ _DAMAGES = (ValueError, KeyError, EOFError, OverflowError, RuntimeError, struct.
 
 
 @contextmanager
-def _reading(path: AnyPath) -> Iterator[None]:
-    """Whatever is wrong with a file is one error that names it."""
-    try:
-        yield
-    except FormatError:
-        raise
-    except _DAMAGES as error:
-        raise FormatError(f"{os.fspath(path)!r}: {error}") from None
+def _reading(path: AnyPath, own: str) -> Iterator[BinaryIO]:
+    """The file, open; whatever is wrong with it is one error that names it, and what reads a file of such a name."""
+    with open(whole_files.open_plain(check_path(path)), "rb") as file:
+        try:
+            yield file
+        except _DAMAGES as error:
+            named = isinstance(error, FormatError) and os.fspath(path) in str(error)
+            message = str(error) if named else f"{os.fspath(path)!r}: {error}"
+            raise FormatError(f"{message}{reading_hint(path, own)}") from None
 
 
 def from_onnx(path: AnyPath, *, loss: str | None = None) -> Network:
@@ -56,7 +59,9 @@ def from_onnx(path: AnyPath, *, loss: str | None = None) -> Network:
     Raises
     ------
     OSError
-        If the file cannot be read.
+        If the file cannot be read, or is not a plain file.
+    TypeError
+        If `path` is neither text nor path-like.
     FormatError
         If it is no ONNX file, or if a node cannot be carried over. The message names it.
 
@@ -73,8 +78,8 @@ def from_onnx(path: AnyPath, *, loss: str | None = None) -> Network:
     ...     from_onnx(folder + "/net.onnx")
     Network([2, 3, 2], activation='silu', output='softmax', loss='cross_entropy', dtype='float32')
     """
-    with _reading(path):
-        return network_of(onnx.read(Path(path).read_bytes()), loss)
+    with _reading(path, ".onnx") as file:
+        return network_of(onnx.read(file.read()), loss)
 
 
 def to_onnx(network: Any, path: AnyPath, *, logits: bool = False) -> None:
@@ -85,16 +90,18 @@ def to_onnx(network: Any, path: AnyPath, *, logits: bool = False) -> None:
     network : Network
         Network of any implementation.
     path : path-like
-        File to write. Its input is "input", its output "output", both with samples as rows.
+        File to write. It is replaced as a whole. Its input is "input", its output "output", both with samples as rows.
     logits : bool
         Whether to leave out the activation of the output.
 
     Raises
     ------
     OSError
-        If the file cannot be written.
+        If the file cannot be written. A file of this name is then as before.
+    TypeError
+        If `path` is neither text nor path-like.
     ValueError
-        If an activation is not one of fastbp's own.
+        If an activation is not one of fastbp's own, or `path` ends as the names of files of another kind.
 
     Notes
     -----
@@ -108,7 +115,8 @@ def to_onnx(network: Any, path: AnyPath, *, logits: bool = False) -> None:
     ...     (Path(folder) / "net.onnx").exists()
     True
     """
-    Path(path).write_bytes(onnx.write(stack_of(network), logits=logits))
+    path = check_ending(path, ".onnx")
+    whole_files.write_whole(path, [onnx.write(stack_of(network), logits=logits)])
 
 
 def from_safetensors(
@@ -135,7 +143,9 @@ def from_safetensors(
     Raises
     ------
     OSError
-        If the file cannot be read.
+        If the file cannot be read, or is not a plain file.
+    TypeError
+        If `path` is neither text nor path-like.
     FormatError
         If the file is damaged, or if an array cannot be carried over. The message names it.
 
@@ -151,7 +161,7 @@ def from_safetensors(
     ...     from_safetensors(folder + "/net.safetensors")
     Network([2, 3, 2], activation='tanh', output='softmax', loss='cross_entropy', dtype='float32')
     """
-    with _reading(path):
+    with _reading(path, ".safetensors"):
         return network_of(arrays.read_safetensors(path, activation, output), loss)
 
 
@@ -168,9 +178,11 @@ def to_safetensors(network: Any, path: AnyPath) -> None:
     Raises
     ------
     OSError
-        If the file cannot be written.
+        If the file cannot be written. A file of this name is then as before.
+    TypeError
+        If `path` is neither text nor path-like.
     ValueError
-        If an activation is not one of fastbp's own.
+        If an activation is not one of fastbp's own, or `path` ends as the names of files of another kind.
 
     Examples
     --------
@@ -178,7 +190,7 @@ def to_safetensors(network: Any, path: AnyPath) -> None:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     to_safetensors(Network([2, 3, 2], rng=0), folder + "/net.safetensors")
     """
-    arrays.write_safetensors(path, stack_of(network))
+    arrays.write_safetensors(check_ending(path), stack_of(network))
 
 
 def from_npz(
@@ -208,7 +220,9 @@ def from_npz(
     Raises
     ------
     OSError
-        If the file cannot be read.
+        If the file cannot be read, or is not a plain file.
+    TypeError
+        If `path` is neither text nor path-like.
     FormatError
         If the file holds pickled objects, or arrays that do not follow one another.
 
@@ -222,8 +236,8 @@ def from_npz(
     >>> net.sizes
     (2, 3, 1)
     """
-    with _reading(path):
-        return network_of(arrays.read_npz(path, activation, output, columns), loss)
+    with _reading(path, ".npz") as file:
+        return network_of(arrays.read_npz(file, activation, output, columns), loss)
 
 
 def to_npz(network: Any, path: AnyPath) -> None:
@@ -234,14 +248,16 @@ def to_npz(network: Any, path: AnyPath) -> None:
     network : Network
         Network of any implementation.
     path : path-like
-        File to write, under this name as it is.
+        File to write, under this name as it is. It is replaced as a whole.
 
     Raises
     ------
     OSError
-        If the file cannot be written.
+        If the file cannot be written. A file of this name is then as before.
+    TypeError
+        If `path` is neither text nor path-like.
     ValueError
-        If an activation is not one of fastbp's own.
+        If an activation is not one of fastbp's own, or `path` ends as the names of files of another kind.
 
     Examples
     --------
@@ -251,4 +267,4 @@ def to_npz(network: Any, path: AnyPath) -> None:
     ...     from_npz(folder + "/net.npz")
     Network([2, 3, 2], activation='gelu', output='softmax', loss='cross_entropy', dtype='float32')
     """
-    arrays.write_npz(path, stack_of(network))
+    arrays.write_npz(check_ending(path, ".npz"), stack_of(network))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from string import Formatter
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastbp.kernels.runtime import whole_files
 
@@ -44,6 +44,97 @@ def check_path(value: Any, argument: str = "path") -> str:
     if not text or "\0" in text:
         raise ValueError(f"{argument} must be the name of a file, got {text!r}")
     return os.path.expanduser(text)
+
+
+class _Kind(NamedTuple):
+    """Files whose names end in a certain way, as messages name them, and what writes and reads them."""
+
+    name: str
+    write: str
+    read: str
+
+
+_ONNX = _Kind("ONNX", "fastbp.io.to_onnx(network, path)", "fastbp.io.from_onnx(path)")
+_NPZ = _Kind("NumPy", "fastbp.io.to_npz(network, path)", "fastbp.io.from_npz(path)")
+_TORCH = _Kind("PyTorch", "torch.save(fastbp.io.to_torch(network), path)", "fastbp.io.from_torch(torch.load(path))")
+_KERAS = _Kind(
+    "Keras", "fastbp.io.to_keras(network).save(path)", "fastbp.io.from_keras(keras.models.load_model(path))"
+)
+_PICKLE = _Kind("pickle", "pickle.dump", "pickle.load")
+_SAFETENSORS = _Kind("safetensors", "save or fastbp.io.to_safetensors", "fastbp.load or fastbp.io.from_safetensors")
+_ENDINGS = {
+    ".onnx": _ONNX, ".npz": _NPZ, ".npy": _NPZ, ".pt": _TORCH, ".pth": _TORCH, ".h5": _KERAS, ".hdf5": _KERAS,
+    ".keras": _KERAS, ".pkl": _PICKLE, ".pickle": _PICKLE, ".joblib": _PICKLE, ".safetensors": _SAFETENSORS,
+}  # fmt: skip
+
+
+def _ending(path: Any) -> str:
+    return os.path.splitext(os.fsdecode(path))[1].lower()
+
+
+def check_ending(path: Any, own: str = ".safetensors") -> str:
+    """Return a path to write to, as `check_path` does, unless its name is one for files of another kind.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Path to check.
+    own : str
+        Ending of the kind of file that is written.
+
+    Returns
+    -------
+    str
+        The path.
+
+    Raises
+    ------
+    TypeError
+        If `path` is neither text nor path-like.
+    ValueError
+        If it is empty, has a null character, or ends as the names of another kind of file.
+
+    Examples
+    --------
+    >>> check_ending("models/best"), check_ending("net.onnx", ".onnx")
+    ('models/best', 'net.onnx')
+    >>> check_ending("n.pkl")
+    Traceback (most recent call last):
+    ValueError: 'n.pkl' is a name for pickle, and this writes safetensors; call it 'n.safetensors' or use pickle.dump
+    """
+    text = check_path(path)
+    kind = _ENDINGS.get(_ending(text), _ENDINGS[own])
+    if kind is not _ENDINGS[own]:
+        other = os.path.splitext(os.path.basename(text))[0] + own
+        raise ValueError(
+            f"{text!r} is a name for {kind.name}, and this writes {_ENDINGS[own].name}; call it {other!r} or use "
+            f"{kind.write}"
+        )
+    return text
+
+
+def reading_hint(path: Any, own: str = ".safetensors") -> str:
+    """Return what reads a file that is not of its reader's own kind, by its name, as the end of a message.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+    own : str
+        Ending of the kind of file that the reader takes.
+
+    Returns
+    -------
+    str
+        Nothing, if the name does not say.
+
+    Examples
+    --------
+    >>> reading_hint("net.onnx"), reading_hint("net")
+    ('; files of ONNX are read by fastbp.io.from_onnx(path)', '')
+    """
+    kind = _ENDINGS.get(_ending(path), _ENDINGS[own])
+    return "" if kind is _ENDINGS[own] else f"; files of {kind.name} are read by {kind.read}"
 
 
 class PathTemplate:

@@ -15,7 +15,7 @@ from fastbp.checks import check_truth
 from fastbp.events import Callback
 from fastbp.exceptions import FormatError
 from fastbp.kernels.runtime import whole_files
-from fastbp.paths import PathTemplate, check_path
+from fastbp.paths import PathTemplate, check_ending, check_path
 
 
 class ModelCheckpoint(Callback):
@@ -39,8 +39,9 @@ class ModelCheckpoint(Callback):
     Raises
     ------
     TypeError, ValueError
-        If an argument is of another type or unknown, if `best_only` and `mode` is "auto" for a measure that it does not
-        know, and after the first epoch if a measure is not there.
+        If an argument is of another type or unknown, if `path` ends as the names of files of another kind, if
+        `best_only` and `mode` is "auto" for a measure that it does not know, and after the first epoch if a measure is
+        not there.
     OSError
         Before training, if the file cannot be written; after an epoch, if it no longer can.
 
@@ -71,7 +72,7 @@ class ModelCheckpoint(Callback):
     def __init__(
         self, path: str | os.PathLike[str], monitor: str = "val_loss", best_only: bool = False, mode: str = "auto"
     ) -> None:
-        self._path = PathTemplate(path)
+        self._path = PathTemplate(check_ending(path))
         self.saves_first = check_truth("best_only", best_only)
         # a monitor that is not looked at may be any
         self._best = Best(monitor, "min" if mode == "auto" and not self.saves_first else mode)

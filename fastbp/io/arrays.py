@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from fastbp.io import safetensors
 from fastbp.io.stack import Array, Builder, Stack, from_names, refused, state_names
+from fastbp.kernels.runtime import whole_files
 
 Path = str | os.PathLike[str]
 
@@ -53,11 +55,12 @@ def write_npz(path: Path, stack: Stack) -> None:
     arrays: dict[str, Array] = {}
     for l, (W, b) in enumerate(zip(stack.weights, stack.biases, strict=True), start=1):
         arrays |= {f"W{l}": W, f"b{l}": b}
-    with open(path, "wb") as file:  # under the name as it is
-        np.savez(file, **arrays, activations=np.array(stack.activations), loss=np.array(stack.loss or ""))  # type: ignore[arg-type]
+    file = io.BytesIO()
+    np.savez(file, **arrays, activations=np.array(stack.activations), loss=np.array(stack.loss or ""))  # type: ignore[arg-type]
+    whole_files.write_whole(path, [file.getbuffer()])
 
 
-def read_npz(path: Path, activation: str | Sequence[str], output: str | None, columns: bool | None) -> Stack:
+def read_npz(opened: BinaryIO, activation: str | Sequence[str], output: str | None, columns: bool | None) -> Stack:
     """Return the layers of a file of arrays W1, b1, W2, b2, ...
 
     Raises
@@ -67,8 +70,10 @@ def read_npz(path: Path, activation: str | Sequence[str], output: str | None, co
     ValueError
         If it holds pickled objects, or arrays that do not follow one another.
     """
-    # opened here: NumPy leaves a damaged file open
-    with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+    if opened.read(2) != b"PK":  # NumPy would take it for a pickle, and advise to load it all the same
+        raise ValueError("it is not an .npz file")
+    opened.seek(0)
+    with np.load(opened, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
     names = arrays.pop("activations", None)
     loss = str(arrays.pop("loss", "")) or None

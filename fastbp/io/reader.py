@@ -21,13 +21,13 @@ from fastbp.exceptions import FormatError
 from fastbp.history import History
 from fastbp.io.checkpoint import DEPTH, KEY, KINDS, OPTIMIZER_TYPES, SCHEDULE_TYPES, VERSION
 from fastbp.io.generators import make_generator
-from fastbp.io.safetensors import CHECKSUM, DAMAGE, Contents
+from fastbp.io.safetensors import CHECKSUM, DAMAGE, NOT_OURS, Contents
 from fastbp.io.states import restore_states, special
 from fastbp.io.strict_json import parse, require, short
 from fastbp.kernels.runtime import whole_files
 from fastbp.losses import Loss
 from fastbp.optimizers import Optimizer
-from fastbp.paths import check_path
+from fastbp.paths import check_path, reading_hint
 from fastbp.regularization import Regularization
 
 Custom = Mapping[str, Any]
@@ -71,12 +71,14 @@ def opened(path: str | os.PathLike[str], custom: Custom | None) -> Iterator[tupl
         raise TypeError(f"custom must be a dict of functions and objects by name, got {custom!r}")
     with open(whole_files.open_plain(check_path(path)), "rb") as file:
         size = os.fstat(file.fileno()).st_size
-        with decoded(file, size, custom, repr(os.fspath(path))) as found:
+        with decoded(file, size, custom, repr(os.fspath(path)), reading_hint(path)) as found:
             yield found
 
 
 @contextmanager
-def decoded(file: BinaryIO, size: int, custom: Custom | None, where: str) -> Iterator[tuple[Reader, Contents]]:
+def decoded(
+    file: BinaryIO, size: int, custom: Custom | None, where: str, hint: str = ""
+) -> Iterator[tuple[Reader, Contents]]:
     """Read an open file, as `opened` does.
 
     Parameters
@@ -89,6 +91,8 @@ def decoded(file: BinaryIO, size: int, custom: Custom | None, where: str) -> Ite
         Objects of the user, as for `Reader`.
     where : str
         Name of the file in messages.
+    hint : str
+        End of the message about a file of another kind.
 
     Yields
     ------
@@ -107,12 +111,12 @@ def decoded(file: BinaryIO, size: int, custom: Custom | None, where: str) -> Ite
     foreign = " is not a file of fastbp, or damaged"
     try:
         contents = Contents(file, size, KEY)
-        foreign = ""
+        foreign = hint = ""
         yield Reader(contents.metadata, custom or {}), contents
     except CustomError:
         raise
     except DAMAGE as error:
-        raise FormatError(f"{where}{foreign}: {error}") from None
+        raise FormatError(f"{where}{foreign}: {error}{hint}") from None
 
 
 class Reader:
@@ -142,7 +146,7 @@ class Reader:
     """
 
     def __init__(self, metadata: Mapping[str, str], custom: Custom) -> None:
-        require(KEY in metadata, "it has no description of a network; was it written by another library?")
+        require(KEY in metadata, NOT_OURS)
         self._items = parse(metadata[KEY], DEPTH)
         self._custom = custom
         version = self._items.get("version") if isinstance(self._items, dict) else None

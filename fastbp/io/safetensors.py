@@ -32,6 +32,10 @@ from fastbp.paths import check_path
 
 DTYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "U8": "|u1"}
 CHECKSUM = "checksum"
+NOT_OURS = (
+    "it has no description of a network; was it written by another library? fastbp.io.from_safetensors reads arrays by "
+    "the names of PyTorch"
+)
 _NAMES = {np.dtype(code): name for name, code in DTYPES.items()}
 _ALIGNMENT = 8
 
@@ -222,7 +226,7 @@ class Contents:
         strings = isinstance(metadata, dict) and all(isinstance(value, str) for value in metadata.values())
         require(strings, "its metadata are not strings")
         ours = required is None or required in metadata
-        require(ours, "it has no description of a network; was it written by another library?")
+        require(ours, NOT_OURS)
         self._file, self._places = file, _places(header, n_bytes)
         self.metadata: dict[str, str] = metadata
         self.shapes = {name: tuple(shape) for name, (_, shape) in self._places.items()}
