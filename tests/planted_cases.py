@@ -84,11 +84,11 @@ ROWS = [
     (39, "the last epoch is the best", "callbacks.py",
      "trainer.network.parameters.copy() if self._restore_best", "trainer.network.parameters if self._restore_best"),
     (40, "each fit begins with no state", "base/trainer.py",
-     "        vars(self).update(history=history)\n        begun",
+     "        vars(self).update(history=history)\n        self._fits_in",
      ("        self.history = history\n        self.optimizer = self.optimizer\n"
-     "        vars(self).update(_states=None, _session=None)\n        begun")),
-    (41, "seeds that are even", "canonical.py", "        return np.random.default_rng(rng)\n",
-     "        return np.random.default_rng(rng // 2 * 2 if isinstance(rng, int) else rng)\n"),
+     "        vars(self).update(_states=None, _session=None)\n        self._fits_in")),
+    (41, "seeds that are even", "canonical.py", "np.asarray(rng) if isinstance(rng, np.ndarray) else rng)",
+     "rng // 2 * 2 if isinstance(rng, int) else rng)"),
     (42, "copies share the count of updates", "base/trainer_state.py",
      "        self._steps = np.array(self._steps)  # of", "        # of", "copy"),
     (43, "r2 of what does not vary", "metrics.py", "np.where(constant, rest == 0.0, 1.0 - ",
@@ -110,7 +110,7 @@ ROWS = [
     (53, "threads share buffers", "compiled/inference.py",
      "work(self if self.lock.acquire(waits) else Bound(self._network))", "work(self)", "shared_by_threads"),
     (54, "each thread compiles for itself", "kernels/runtime/jit.py",
-     "    dispatcher._compile_for_args = compile_without_garbage\n    return dispatcher\n",
+     "    _keep(dispatcher, name)\n    return _compiled_here(dispatcher)\n",
      ("    own = threading.local()\n\n    def each(*arguments):\n        if not hasattr(own, \"one\"):\n"
      "            own.one = _dispatcher(function, no_cfunc_wrapper=True, parallel=parallel)\n"
      "        return own.one(*arguments)\n\n    each.overloads, each.py_func = dispatcher.overloads, function\n"
@@ -136,8 +136,8 @@ ROWS = [
      "            write_whole(file, [_digest(file.name, body), body], 0o600, durable=False)",
      "            file.write_bytes(_digest(file.name, body) + body)", "every_line"),
     (67, "the JIT stays off", "kernels/runtime/jit.py",
-     "disabled, numba.config.DISABLE_JIT = numba.config.DISABLE_JIT, 0",
-     "disabled = numba.config.DISABLE_JIT"),
+     "    vars(numba.config).update(settings)\n",
+     "    settings.pop(\"DISABLE_JIT\")\n    vars(numba.config).update(settings)\n"),
     (68, "sources are files", "kernels/runtime/cache.py", "modules[module].read_bytes())",
      "Path(str(modules[module])).read_bytes())", "from_a_zip"),
     # ------------------------------------------------------------------ files

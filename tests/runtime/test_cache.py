@@ -9,6 +9,7 @@ import stat
 import zipfile
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 from numba.core import event
@@ -231,8 +232,52 @@ def test_every_formula_of_a_table_is_part_of_the_builds_key():
 
 @pytest.mark.slow
 def test_another_cpu_or_width_is_another_build():
-    builds = ({}, {"FASTBP_VECTOR_BYTES": 16}, {"NUMBA_CPU_NAME": "nehalem"}, {"NUMBA_BOUNDSCHECK": 1})
+    builds = ({}, {"FASTBP_VECTOR_BYTES": 16}, {"NUMBA_CPU_NAME": "nehalem"})
     assert len({key_of(PACKAGE, **variables) for variables in builds}) == len(builds)
+
+
+# What Numba writes into machine code: it must not be what a later process is given, which has set nothing.
+INTO_CODE = [
+    "DEBUG_JIT", "DEBUG_NRT", "DEBUGINFO_DEFAULT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "OPT", "LLVM_REFPRUNE_PASS"
+]
+
+
+@pytest.mark.parametrize("name", INTO_CODE)
+def test_a_setting_that_numba_writes_into_code_is_another_build(monkeypatch, name):
+    usual = cache.build_key.__wrapped__()
+    monkeypatch.setattr(numba.config, name, 7)
+    assert cache.build_key.__wrapped__() != usual
+
+
+def test_bounds_are_checked_in_the_users_functions_and_in_no_kernel(place, monkeypatch):
+    monkeypatch.setattr(numba.config, "BOUNDSCHECK", 1)
+    usual, row = cache.build_key.__wrapped__(), np.arange(8.0)[:2]
+
+    def beyond(x):
+        return x[5]
+
+    assert jit.entry(beyond, "beyond")(row) == 5.0
+    assert numba.config.BOUNDSCHECK == 1
+    with pytest.raises(IndexError):
+        numba.njit(beyond)(row)
+    monkeypatch.setattr(numba.config, "BOUNDSCHECK", None)
+    assert cache.build_key.__wrapped__() == usual
+    with event.install_recorder("numba:compile") as compiled:
+        assert jit.entry(beyond, "beyond")(row) == 5.0
+    assert not compiled.buffer
+
+
+class TooLateError(Exception):
+    """What a signal handler of the user's raises."""
+
+
+def test_what_a_signal_handler_raises_while_a_kernel_is_read_is_no_damage(place, monkeypatch):
+    def interrupted(*_):
+        raise TooLateError
+
+    monkeypatch.setattr(cache, "_loaded", interrupted)
+    with pytest.raises(TooLateError):
+        jit.entry(lambda x: x + 1.0, "probe")(1.0)
 
 
 @pytest.mark.slow

@@ -37,7 +37,14 @@ from fastbp.kernels.runtime.numba_private import UNKEPT, usable
 from fastbp.kernels.runtime.whole_files import write_whole
 
 _DIGEST = hashlib.sha256().digest_size
+# The modules whose errors a damaged file may end in.
+_OF_FILES = frozenset({"builtins", "pickle", "_pickle", "numba", "llvmlite", "numpy", "struct", "zlib"})
 
+# What users may have set for their own functions and Numba writes into machine code, calls that print among it.
+NUMBAS = (
+    "OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "LLVM_REFPRUNE_PASS", "LLVM_REFPRUNE_FLAGS", "EXTEND_VARIABLE_LIFETIMES",
+    "DEBUGINFO_DEFAULT", "ENABLE_PROFILING", "DEBUG_JIT", "DEBUG_NRT", "DEBUG_ARRAY_OPT_RUNTIME", "NRT_STATS",
+)
 # What machine code is made from: the kernels, what writes formulas, and the tables that hold formulas.
 CODE = ("kernels/", "symbolic/", "compiled/", "activations.py", "losses.py", "regularization.py", "update_rules.py")
 
@@ -106,8 +113,7 @@ def build_key() -> str:
         llvm.get_process_triple(),
         llvm.get_host_cpu_name(),
         llvm.get_host_cpu_features().flatten(),
-        str(numba.config.OPT),
-        str(numba.config.BOUNDSCHECK),
+        *(f"{name} {getattr(numba.config, name, None)}" for name in NUMBAS),
         *host.build_facts(),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
@@ -209,7 +215,10 @@ class KernelCache:
                 return _loaded(place / name, target_context)
             except (FileNotFoundError, NotADirectoryError, PermissionError):
                 continue
-            except Exception as error:  # noqa: BLE001 (whatever is wrong with a file, it is a miss)
+            except Exception as error:
+                # whatever is wrong with a file, it is a miss; the rest is of a signal handler of the user's
+                if type(error).__module__.partition(".")[0] not in _OF_FILES:
+                    raise
                 _warn(f"compiled kernel {name} in {place} is not usable ({error!r}) and is compiled again")
         return None
 
