@@ -69,7 +69,7 @@ from typing import Any
 
 import numpy as np
 
-from fastbp.checks import check_name, choose
+from fastbp.checks import check_name, choose, shown
 from fastbp.kernels.vectors.vecmath import erf, sigmoid, softplus
 
 __all__ = ["ACTIVATIONS", "SOFTMAX", "Activation", "get_activation", "softmax"]
@@ -132,11 +132,13 @@ class Activation:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
-            raise TypeError(f"name must be a string, got {self.name!r} ({type(self.name).__name__})")
+            raise TypeError(f"name must be a string, got {shown(self.name)} ({type(self.name).__name__})")
         if not callable(self.function):
-            raise TypeError(f"function of activation {self.name!r} must be callable, got {self.function!r}")
+            raise TypeError(f"function of activation {self.name!r} must be callable, got {shown(self.function)}")
         if not (self.derivative is None or callable(self.derivative)):
-            raise TypeError(f"derivative of activation {self.name!r} must be callable or None, got {self.derivative!r}")
+            raise TypeError(
+                f"derivative of activation {self.name!r} must be callable or None, got {shown(self.derivative)}"
+            )
         check_name(f"init of activation {self.name!r}", self.init, ("glorot", "he", "lecun"))
 
 
@@ -352,6 +354,6 @@ def get_activation(spec: str | Activation, argument: str = "activation", *, outp
     """
     known = ACTIVATIONS | ({"softmax": SOFTMAX} if output else {})
     if not output and (spec is SOFTMAX or (isinstance(spec, str) and spec == "softmax")):
-        raise ValueError(f"{argument} must be one of {', '.join(map(repr, sorted(known)))}, got {spec!r}; "
+        raise ValueError(f"{argument} must be one of {', '.join(map(repr, sorted(known)))}, got {shown(spec)}; "
                          "softmax couples the neurons of a layer, so it is for the output only")
     return choose(argument, spec, known, Activation)

@@ -6,10 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from fastbp.checks import check_name, check_number
+from fastbp.checks import check_name, check_number, shown
 from fastbp.conversion import is_finite
 from fastbp.exceptions import FormatError
 from fastbp.metrics import better_if
+
+MODES = ("auto", "min", "max")
 
 
 class Best:
@@ -44,8 +46,8 @@ class Best:
 
     def __init__(self, monitor: str, mode: str, min_delta: float = 0.0) -> None:
         if not isinstance(monitor, str):
-            raise TypeError(f"monitor must be a name such as 'val_loss', got {monitor!r}")
-        check_name("mode", mode, ("auto", "min", "max"))
+            raise TypeError(f"monitor must be a name such as 'val_loss', got {shown(monitor)}")
+        check_name("mode", mode, MODES)
         self.monitor = monitor
         known = better_if(monitor) if mode == "auto" else mode
         if known is None:

@@ -16,6 +16,7 @@ from fastbp.base.network import Canonical, Gradients
 from fastbp.base.parameters import Views, layer_views
 from fastbp.base.session import Session
 from fastbp.canonical import FloatArray
+from fastbp.checks import check_truth
 from fastbp.losses import Loss
 from fastbp.network import Network
 from fastbp.regularization import Regularization
@@ -73,7 +74,7 @@ class BoundNetwork(Network):
         dtype: DTypeLike | None = None,
     ) -> None:
         held = check_biases(biases, check_weights(weights))
-        self.columns, self._trains_biases = bool(columns), held is not None
+        self.columns, self._trains_biases = check_truth("columns", columns), held is not None
         self._held_weights: Views = tuple(weights)
         self._held_biases: tuple[Any, ...] = (None,) * len(weights) if held is None else held
         arrays = [*self._held_weights, *(held or ())]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fastbp.checks import check_count
+from fastbp.checks import check_count, shown
 from fastbp.conversion import FloatArray, as_array, finite, is_finite, place, variable
 
 __all__ = [
@@ -158,9 +158,9 @@ def layer_sizes(sizes: Any) -> tuple[int, ...]:
     if isinstance(sizes, np.ndarray):
         sizes = sizes.tolist()
     if not isinstance(sizes, Sequence) or isinstance(sizes, str):
-        raise TypeError(f"sizes is {sizes!r}, expected a sequence of integers such as [784, 128, 10]")
+        raise TypeError(f"sizes is {shown(sizes)}, expected a sequence of integers such as [784, 128, 10]")
     if len(sizes) < 2:
-        raise ValueError(f"sizes is {sizes!r}, expected at least two: the inputs and the outputs")
+        raise ValueError(f"sizes is {shown(sizes)}, expected at least two: the inputs and the outputs")
     return tuple(check_count(f"sizes[{l}]", size) for l, size in enumerate(sizes))
 
 
@@ -179,10 +179,10 @@ def float_type(dtype: DTypeLike | None) -> np.dtype[Any]:
     """
     try:
         found = np.dtype(np.void if dtype is None else dtype)
-    except TypeError:
+    except (TypeError, ValueError):  # of text that is no UTF-8, too
         found = np.dtype(np.void)
     if found not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise ValueError(f"dtype is {dtype!r}, expected float32 or float64")
+        raise ValueError(f"dtype is {shown(dtype)}, expected float32 or float64")
     return found
 
 
@@ -199,7 +199,21 @@ def generator(rng: Any) -> np.random.Generator:
     >>> generator(0).permutation(3)
     array([2, 0, 1])
     """
+    expected = f"rng is {shown(rng)}, expected what numpy.random.default_rng takes"
+    if _is_nested(rng, _SEED_DEPTH):
+        raise ValueError(f"{expected}, and seeds in no more than {_SEED_DEPTH} lists")
     try:
-        return np.random.default_rng(rng)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"rng is {rng!r}, expected what numpy.random.default_rng takes: {error}") from None
+        return np.random.default_rng(np.asarray(rng) if isinstance(rng, np.ndarray) else rng)
+    except (TypeError, ValueError, OverflowError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{expected}: {shown(error.args[0] if error.args else error)}") from None
+
+
+# NumPy goes into lists of seeds by recursion in C, and so into a list that holds itself, or a row of a numpy.matrix,
+# which is a matrix again, until the process dies.
+_SEED_DEPTH = 4
+
+
+def _is_nested(seed: Any, depth: int) -> bool:
+    """Whether lists lie in lists more than `depth` deep."""
+    return isinstance(seed, (list, tuple)) and (depth == 0 or any(_is_nested(each, depth - 1) for each in seed))

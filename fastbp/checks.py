@@ -119,7 +119,7 @@ def check_truth(argument: str, value: Any) -> bool:
     TypeError: shuffle must be True or False, got 'no' (str)
     """
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{argument} must be True or False, got {value!r} ({type(value).__name__})")
+        raise TypeError(f"{argument} must be True or False, got {shown(value)} ({type(value).__name__})")
     return bool(value)
 
 
@@ -142,7 +142,7 @@ def refuse_class(argument: str, value: Any) -> None:
         raise TypeError(f"{argument} must be a number or a schedule, got the class {name}; make an object: {name}(...)")
 
 
-def check_name(argument: str, value: str, known: Iterable[str]) -> str:
+def check_name(argument: str, value: Any, known: Iterable[str]) -> str:
     """Return `value` if it is one of the known names.
 
     Raises
@@ -157,9 +157,31 @@ def check_name(argument: str, value: str, known: Iterable[str]) -> str:
     ValueError: loss must be one of 'hinge', 'quadratic', got 'mse'
     """
     known = sorted(known)
-    if value not in known:
-        raise ValueError(f"{argument} must be one of {', '.join(map(repr, known))}, got {value!r}")
+    if not isinstance(value, str) or value not in known:  # an array is compared with each name
+        raise ValueError(f"{argument} must be one of {', '.join(map(repr, known))}, got {shown(value)}")
     return value
+
+
+def listed(argument: str, values: Any, kind: str) -> list[Any]:
+    """Return what an iterable holds, as a list.
+
+    Raises
+    ------
+    TypeError
+        If it is text, or cannot be gone through.
+
+    Examples
+    --------
+    >>> listed("metrics", "r2", "names and functions")
+    Traceback (most recent call last):
+    TypeError: metrics must be a list of names and functions, got 'r2'
+    """
+    try:
+        if isinstance(values, (str, bytes)):
+            raise TypeError
+        return list(iter(values))
+    except TypeError:
+        raise TypeError(f"{argument} must be a list of {kind}, got {shown(values)}") from None
 
 
 def choose(argument: str, spec: Any, table: Mapping[str, T], kind: type[T]) -> T:
@@ -219,4 +241,4 @@ def keep_from_0(record: Any, *names: str) -> None:
 
 def keep_counts(record: Any, *names: str) -> None:
     """Check that fields are integers of 1 or more, and keep them as ints."""
-    keep(record, **{name: check_count(name, getattr(record, name)) for name in names})
+    keep(record, **{name: check_count(name, getattr(record, name), 1, MANY) for name in names})

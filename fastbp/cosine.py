@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from fastbp.checks import check_count, check_number, check_truth, keep, keep_counts, keep_from_0
+from fastbp.checks import MANY, check_count, check_number, check_truth, keep, keep_counts, keep_from_0
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class OneCycle:
 
     def __post_init__(self) -> None:
         keep_from_0(self, "peak")
-        keep(self, total=check_count("total", self.total, 2))
+        keep(self, total=check_count("total", self.total, 2, MANY))
         keep(
             self,
             warm=check_number("warm", self.warm, 0.0, 1.0, open_low=True, open_high=True),

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastbp.checks import listed, shown
 from fastbp.exceptions import DivergenceError
 
 EVENTS = ("on_train_begin", "on_epoch_end", "on_checkpoint", "on_divergence", "on_train_end")
@@ -180,14 +181,12 @@ def checked(callbacks: Iterable[Any]) -> list[Any]:
     >>> len(checked((Callback(), Callback())))
     2
     """
-    if not isinstance(callbacks, Iterable):
-        raise TypeError(f"callbacks must be a list of callbacks, got {callbacks!r}")
-    callbacks = list(callbacks)
+    callbacks = listed("callbacks", callbacks, "callbacks")
     for callback in callbacks:
         if isinstance(callback, type):
             raise TypeError(f"callbacks holds the class {callback.__name__}, expected an object: {callback.__name__}()")
         if not any(callable(getattr(callback, event, None)) for event in EVENTS):
-            raise TypeError(f"callbacks holds {callback!r}, which has none of the methods {', '.join(EVENTS)}")
+            raise TypeError(f"callbacks holds {shown(callback)}, which has none of the methods {', '.join(EVENTS)}")
     return callbacks
 
 

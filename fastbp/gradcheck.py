@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastbp import canonical
 from fastbp.base.network import BaseNetwork
 from fastbp.base.parameters import layer_views
-from fastbp.checks import check_count, check_number
+from fastbp.checks import check_count, check_number, shown
 
 # Largest relative error of correct gradients, by dtype. The sums of a step cost some of its digits, and most of them
 # where a gradient is a hundredth of the largest.
@@ -142,7 +142,7 @@ def check_gradients(
     True
     """
     if not isinstance(net, BaseNetwork):
-        raise TypeError(f"net must be a Network, got {net!r}")
+        raise TypeError(f"net must be a Network, got {shown(net)}")
     if tolerance is None:
         tolerance = TOLERANCES[net.dtype]
     tolerance = check_number("tolerance", tolerance, 0.0, open_low=True)

@@ -46,6 +46,8 @@ class History(Mapping[str, NDArray[np.float64]]):
 
     Raises
     ------
+    TypeError
+        If the columns are no lists of numbers by name.
     ValueError
         If two histories are added of which only one has some measure.
 
@@ -70,7 +72,10 @@ class History(Mapping[str, NDArray[np.float64]]):
     val_accuracy: list[float]
 
     def __init__(self, columns: Mapping[str, Iterable[float]] | None = None) -> None:
-        given = {name: [float(x) for x in values] for name, values in (columns or {}).items()}
+        columns = {} if columns is None else columns
+        if not isinstance(columns, Mapping):
+            raise TypeError(f"columns must be a dict of lists by name, got {shown(columns)}")
+        given = {name: _numbers(name, values) for name, values in columns.items()}
         vars(self).update({name: [] for name in _ALWAYS} | given)
 
     @property
@@ -85,7 +90,14 @@ class History(Mapping[str, NDArray[np.float64]]):
         ----------
         logs : mapping of str to float
             Value of each measure. NaN stands for one that other epochs have and this one lacks, or the reverse.
+
+        Raises
+        ------
+        TypeError
+            If `logs` is no mapping.
         """
+        if not isinstance(logs, Mapping):
+            raise TypeError(f"logs must be a dict of numbers by name, got {shown(logs)}")
         for name in logs:
             vars(self).setdefault(name, [])
         columns, measured = [], []
@@ -114,6 +126,8 @@ class History(Mapping[str, NDArray[np.float64]]):
     __hash__ = None  # type: ignore[assignment]
 
     def __add__(self, later: Self) -> Self:
+        if not isinstance(later, History):
+            raise TypeError(f"a History can be added to a History, got {shown(later)}")
         names = list(dict.fromkeys([*self.history, *later.history]))
         uneven = [name for name in names if (name in self) != (name in later)]
         if uneven and self.loss and later.loss:
@@ -176,6 +190,8 @@ class History(Mapping[str, NDArray[np.float64]]):
         ------
         ImportError
             If matplotlib is not installed.
+        TypeError
+            If `axes` are none of matplotlib.
 
         Examples
         --------
@@ -191,6 +207,8 @@ class History(Mapping[str, NDArray[np.float64]]):
             width = 4.8 * max(len(measures), 1)
             _, axes = plt.subplots(1, max(len(measures), 1), figsize=(width, 3.6), layout="constrained")
         axes = np.atleast_1d(axes)
+        if not all(hasattr(ax, "plot") for ax in axes.flat):
+            raise TypeError(f"axes must be Axes of matplotlib, got {shown(axes)}")
         for ax, name in zip(axes, measures, strict=False):
             for label, key in (("training", name), ("validation", f"val_{name}")):
                 values = self.history.get(key, [])
@@ -200,6 +218,14 @@ class History(Mapping[str, NDArray[np.float64]]):
             ax.grid(alpha=0.3)
             ax.legend(frameon=False)
         return axes
+
+
+def _numbers(name: Any, values: Any) -> list[float]:
+    """The values of a column."""
+    try:
+        return [float(x) for x in values]
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(f"columns[{name!r}] must be a list of numbers, got {shown(values)}") from None
 
 
 def table(history: History) -> dict[str, NDArray[np.float64]]:

@@ -47,7 +47,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastbp.activations import Activation
-from fastbp.checks import check_name
+from fastbp.canonical import float_type, generator, layer_sizes
+from fastbp.checks import check_name, listed, shown
 
 __all__ = ["AUTO", "INITIALIZERS", "RANDOM_BIASES", "initialize"]
 
@@ -130,9 +131,9 @@ def initialize(init: str, sizes: Sequence[int], activations: Sequence[Activation
     Raises
     ------
     ValueError
-        If `init` is unknown.
+        If `init` is unknown, or a number of `sizes` or `dtype` is none of a network.
     TypeError
-        If `init` is not a string.
+        If an argument is of another type, or there are not as many `activations` as layers.
 
     Examples
     --------
@@ -141,8 +142,13 @@ def initialize(init: str, sizes: Sequence[int], activations: Sequence[Activation
     array([0., 0., 0.], dtype=float32)
     """
     if not isinstance(init, str):
-        raise TypeError(f"init must be a name, got {init!r} ({type(init).__name__})")
+        raise TypeError(f"init must be a name, got {shown(init)} ({type(init).__name__})")
     check_name("init", init, [*INITIALIZERS, "auto"])
+    sizes, rng, dtype = layer_sizes(sizes), generator(rng), float_type(dtype)
+    activations = listed("activations", activations, "Activation objects")
+    if len(activations) != len(sizes) - 1 or not all(isinstance(each, Activation) for each in activations):
+        found = shown(activations)
+        raise TypeError(f"activations must be an Activation for each of the {len(sizes) - 1} layers, got {found}")
     layers = list(zip(sizes[1:], sizes[:-1], strict=True))
     parameters = np.empty(sum(n_out * (n_in + 1) for n_out, n_in in layers), dtype)
     begin = 0

@@ -13,7 +13,7 @@ from fastbp.base.network import BaseNetwork
 from fastbp.base.parameters import layer_views
 from fastbp.base.shares import SharedGradient
 from fastbp.canonical import FloatArray
-from fastbp.checks import check_count, check_number
+from fastbp.checks import check_count, check_number, shown
 from fastbp.distributed.alone import Alone
 from fastbp.distributed.communicator import ranks_of
 from fastbp.distributed.ranks import Ranks
@@ -140,6 +140,8 @@ def fit_lbfgs(
     >>> history.converged, history.n_iterations == len(history.loss)
     (True, True)
     """
+    if not isinstance(network, BaseNetwork):
+        raise TypeError(f"network must be a Network, got {shown(network)}")
     with ranks_of(comm).job() as ranks:
         with ranks.together():
             if not network._trains_biases:
@@ -291,6 +293,8 @@ def minimize(
     ------
     ImportError
         If SciPy is not installed.
+    TypeError
+        If `objective` is none.
 
     Examples
     --------
@@ -301,6 +305,8 @@ def minimize(
     >>> found.x.round(3)
     array([2., 1.])
     """
+    if not isinstance(objective, Objective):
+        raise TypeError(f"objective must be an Objective, got {shown(objective)}")
     start = objective.network.parameters.copy()
     return _scipy_minimize()(objective, start, jac=True, method="L-BFGS-B", callback=callback, options=options)
 

@@ -6,7 +6,7 @@ A fit takes "accuracy", "top_5" (or another number), "r2", "mae", or functions (
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastbp.canonical import FloatArray
-from fastbp.checks import check_count, check_name, shown
+from fastbp.checks import check_count, check_name, listed, shown
+from fastbp.conversion import as_array
 from fastbp.targets import Targets, name_one_class
 
 __all__ = ["METRICS", "Metric", "NamedMetric", "better_if", "mae", "named_metrics", "r2", "top_k"]
@@ -89,7 +90,7 @@ def mae(y: FloatArray, a: FloatArray) -> float:
 
 def _of_one_shape(y: FloatArray, a: FloatArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Targets and outputs in float64: in integers a difference may wrap, of other shapes it has all pairs."""
-    targets, outputs = np.asarray(y, np.float64), np.asarray(a, np.float64)
+    targets, outputs = as_array(y, "y").astype(np.float64), as_array(a, "a").astype(np.float64)
     if targets.shape != outputs.shape:
         raise ValueError(f"targets have shape {targets.shape} and outputs {outputs.shape}, expected one shape")
     return targets, outputs
@@ -159,11 +160,18 @@ def better_if(measure: str) -> str | None:
     str or None
         "min", "max", or None for another name.
 
+    Raises
+    ------
+    TypeError
+        If `measure` is no text.
+
     Examples
     --------
     >>> better_if("val_loss"), better_if("val_top_5"), better_if("val_err2")
     ('min', 'max', None)
     """
+    if not isinstance(measure, str):
+        raise TypeError(f"measure must be a name such as 'val_loss', got {shown(measure)}")
     name = measure.removeprefix("val_")
     return "max" if _TOP.fullmatch(name) else _BETTER_IF.get(name)
 
@@ -257,16 +265,14 @@ def named_metrics(
     >>> {name: metric(Y, Y, Y + 0.5) for name, metric in named_metrics(["mae", "r2"], 1, None).items()}
     {'mae': 0.5, 'r2': 0.75}
     """
-    if isinstance(metrics, str) or not isinstance(metrics, Iterable):
-        raise TypeError(f"metrics must be a list of names and functions, got {metrics!r}")
     named: dict[str, NamedMetric] = {}
-    for metric in metrics:
+    for metric in listed("metrics", metrics, "names and functions"):
         if isinstance(metric, str):
             found = _built_in(metric, n_outputs, count_correct)
         elif callable(metric):
             found = NamedMetric(getattr(metric, "__name__", type(metric).__name__), metric, own=True)
         else:
-            raise TypeError(f"metrics holds {metric!r}, expected a name or a function (y_true, a) -> float")
+            raise TypeError(f"metrics holds {shown(metric)}, expected a name or a function (y_true, a) -> float")
         measured = {"loss"} if count_correct is None else {"loss", "accuracy"}
         if found.name in named or (found.own and found.name in measured) or found.name == "loss":
             raise ValueError(f"metrics has more than one {found.name!r}; give a function another __name__")

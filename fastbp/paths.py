@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from string import Formatter
 from typing import Any, NamedTuple
 
+from fastbp.checks import shown
 from fastbp.kernels.runtime import whole_files
 
 
@@ -39,10 +40,10 @@ def check_path(value: Any, argument: str = "path") -> str:
     'models/net.safetensors'
     """
     if not isinstance(value, (str, bytes, os.PathLike)):
-        raise TypeError(f"{argument} must be a str or a path such as pathlib.Path, got {value!r}")
+        raise TypeError(f"{argument} must be a str or a path such as pathlib.Path, got {shown(value)}")
     text = os.fsdecode(value)
     if not text or "\0" in text:
-        raise ValueError(f"{argument} must be the name of a file, got {text!r}")
+        raise ValueError(f"{argument} must be the name of a file, got {shown(text)}")
     return os.path.expanduser(text)
 
 
@@ -173,7 +174,7 @@ class PathTemplate:
                     self._fields.append(field)
         except ValueError as error:
             expected = "fields such as {epoch:03d} and {val_loss:.4f}, or {{ and }} for braces"
-            raise ValueError(f"path must have {expected}, got {self.text!r} ({error})") from None
+            raise ValueError(f"path must have {expected}, got {shown(self.text)} ({error})") from None
 
     @property
     def has_fields(self) -> bool:

@@ -10,8 +10,8 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from fastbp.best import Best, are_finite
-from fastbp.checks import check_truth
+from fastbp.best import MODES, Best, are_finite
+from fastbp.checks import check_name, check_truth
 from fastbp.events import Callback
 from fastbp.exceptions import FormatError
 from fastbp.kernels.runtime import whole_files
@@ -75,6 +75,7 @@ class ModelCheckpoint(Callback):
         self._path = PathTemplate(check_ending(path))
         self.saves_first = check_truth("best_only", best_only)
         # a monitor that is not looked at may be any
+        check_name("mode", mode, MODES)
         self._best = Best(monitor, "min" if mode == "auto" and not self.saves_first else mode)
         self._due, self._before = False, math.nan
         self._last = ""  # file of the best epoch

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fastbp import canonical
 from fastbp.base.network import BaseNetwork, Canonical, Targets
 from fastbp.canonical import FloatArray
+from fastbp.checks import shown
 
 ClassWeights = FloatArray | str | None
 
@@ -54,13 +55,17 @@ def class_weights(weights: Any, network: BaseNetwork) -> ClassWeights:
     if by_label is not None:
         strange = [label for label in by_label if not _is_label(label, n_classes)]
         if strange:
-            raise ValueError(f"{expected}, got the label {strange[0]!r}")
+            raise ValueError(f"{expected}, got the label {shown(strange[0])}")
         weights = [by_label.get(label, 1.0) for label in range(n_classes)]
     if isinstance(weights, (str, bytes, set, frozenset)) or not isinstance(weights, Iterable):
-        raise TypeError(f"{expected}, got {weights!r}")
+        raise TypeError(f"{expected}, got {shown(weights)}")
     weights = weights if hasattr(weights, "__array__") else list(weights)
-    if np.shape(weights) != (n_classes,):
-        raise ValueError(f"{expected}, got {weights!r}")
+    try:
+        fits = np.shape(weights) == (n_classes,)
+    except ValueError:  # ragged
+        fits = False
+    if not fits:
+        raise ValueError(f"{expected}, got {shown(weights)}")
     return canonical.sample_weights(weights, n_classes, network.dtype, "class_weight")
 
 

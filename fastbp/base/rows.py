@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastbp.base.mapped import FileRows
+from fastbp.checks import shown
 from fastbp.conversion import as_array
 
 # What is read at a time where an array has no chunks of its own, or smaller ones.
@@ -53,6 +54,8 @@ class Rows:
     def __init__(self, data: Any, argument: str, n_classes: int = 0) -> None:
         if not (hasattr(data, "shape") and hasattr(data, "__getitem__")):
             data = as_array(data, argument, n_classes)
+        if not isinstance(data.shape, (tuple, list)):
+            raise TypeError(f"{argument}.shape is {shown(data.shape)}, expected a tuple such as (1000, 20)")
         shape = tuple(data.shape)
         if not all(isinstance(n, numbers.Integral) for n in shape):
             hint = f"; `{argument}.compute_chunk_sizes()` finds it" if hasattr(data, "compute_chunk_sizes") else ""
@@ -69,8 +72,20 @@ class Rows:
         return isinstance(self.data, np.ndarray)
 
     def read(self, start: int, stop: int, out: NDArray[Any] | None = None) -> Any:
-        """Return rows as the argument gives them; in `out` where they can be read to there."""
-        return self._slices[start:stop] if self._file is None else self._file.read(start, stop, out)
+        """Return rows as the argument gives them; in `out` where they can be read to there.
+
+        Raises
+        ------
+        ValueError
+            If it gives more rows, or fewer.
+        """
+        if self._file is not None:
+            return self._file.read(start, stop, out)
+        part = self._slices[start:stop]
+        found = getattr(part, "shape", None) or (len(part) if isinstance(part, (list, tuple)) else None,)
+        if isinstance(found[0], int) and found[0] != stop - start:
+            raise ValueError(f"{self.name(start, stop)} has {found[0]} rows, expected {stop - start}")
+        return part
 
     def name(self, start: int, stop: int) -> str:
         """Return what messages call these rows: code that gives them."""

@@ -17,6 +17,7 @@ from fastbp.base.mapped import forget_pages, mapping_of
 from fastbp.base.network import BaseNetwork, Canonical, Targets
 from fastbp.base.rows import BLOCK_BYTES, Rows
 from fastbp.canonical import BAD_STRIDE, FloatArray
+from fastbp.checks import shown
 
 # Bytes between the rows of a padded copy of X.
 _PADDING = 64
@@ -37,11 +38,11 @@ def check_memory(memory: Any) -> int:
     >>> check_memory(1e9)
     1000000000
     """
-    expected = f"memory must be a number of bytes such as 2**30, got {memory!r}"
+    expected = f"memory must be a number of bytes such as 2**30, got {shown(memory)}"
     if isinstance(memory, bool) or not isinstance(memory, numbers.Real):
         raise TypeError(f"{expected} ({type(memory).__name__})")
-    size = float(memory)
-    if not math.isfinite(size) or size < 1.0:
+    size: Any = memory  # of any kind: a float cannot hold all integers
+    if not 1 <= size < math.inf:
         raise ValueError(expected)
     return int(size)
 

@@ -21,8 +21,8 @@ from fastbp.base.progress import Progress
 from fastbp.base.session import Session, within
 from fastbp.base.sources import Chunks, array_chunks, run_whole
 from fastbp.base.trainer_state import TrainerState
-from fastbp.base.validation import Validation
-from fastbp.checks import check_count, check_truth
+from fastbp.base.validation import Validation, facts_of
+from fastbp.checks import MANY, check_count, check_truth
 from fastbp.conversion import is_finite
 from fastbp.distributed.ranks import checksum
 from fastbp.events import call_each, checked, ends_training, load_states, methods
@@ -128,14 +128,15 @@ class BaseTrainer(TrainerState):
         """
         with self._ranks.job() as ranks:
             with ranks.together():
-                epochs = check_count("epochs", epochs)
+                epochs = check_count("epochs", epochs, 1, MANY)
                 by_class = class_weights(class_weight, self.network)
                 feed = feed_of(self, self._ranks, (X, Y, sample_weight), epochs, by_class, memory)
                 validation = self._validation(validation_data, metrics, epochs, memory)
                 callbacks = checked(callbacks)
                 progress = None if progress is None else check_truth("progress", progress)
             if ranks.size > 1:
-                self._meet(feed.samples(), {"epochs": epochs, "whether X is an iterable": Y is None})
+                own = {"epochs": epochs, "whether X is an iterable": Y is None}
+                self._meet(feed.samples(), own | facts_of(validation))
             return self._fit(feed, epochs, validation, callbacks, progress if ranks.is_first else False)
 
     def _fit(
@@ -148,8 +149,9 @@ class BaseTrainer(TrainerState):
         end_of_epoch, on_checkpoint = methods(told, "on_epoch_end"), methods(told, "on_checkpoint")
         if self._callbacks is None:
             load_states(callbacks, self._loaded_states)
-        history, steps, fits_in = History(), int(self._steps[0]), self._fits_in
-        vars(self).update(history=history, _fits_in=current_thread())
+        history, steps, thread = History(), int(self._steps[0]), current_thread()
+        vars(self).update(history=history)
+        self._fits_in.append(thread)
         begun: list[Any] = []
         try:
             for callback in told:
@@ -162,7 +164,7 @@ class BaseTrainer(TrainerState):
                     title = f"epoch {epoch}/{epochs}"
                     logs = self._epoch(feed.chunks, title, validation, bar)
                     vars(self).update(history=history)  # not that of a fit within a callback
-                    if self._tell(epoch, logs, end_of_epoch, on_checkpoint):
+                    if self._tell(history, epoch, logs, end_of_epoch, on_checkpoint):
                         break
                     if self.epochs == 1 and self._ranks.is_first:
                         data = feed.samples()
@@ -173,7 +175,8 @@ class BaseTrainer(TrainerState):
             if not any(quiet):
                 raise told_error from None
         finally:
-            vars(self).update(history=history, _fits_in=fits_in)
+            vars(self).update(history=history)
+            self._fits_in.remove(thread)
             try:
                 call_each(methods(begun, "on_train_end"), self)
             finally:
@@ -313,10 +316,12 @@ class BaseTrainer(TrainerState):
         logs["seconds"] = self._ranks.settled(parameters, perf_counter() - start, title)
         return logs
 
-    def _tell(self, epoch: int, logs: dict[str, float], end_of_epoch: list[Any], on_checkpoint: list[Any]) -> bool:
+    def _tell(
+        self, history: History, epoch: int, logs: dict[str, float], end_of_epoch: list[Any], on_checkpoint: list[Any],
+    ) -> bool:
         """Tell history, schedules and callbacks of an epoch; whether one of them ends training."""
         with self.network._turns.lock:  # at one moment for those who save it in another thread
-            self.history.append(logs)
+            history.append(logs)
             vars(self)["epochs"] += 1  # a count needs none of the checks of what users set
             for schedule in epoch_schedules(self.optimizer.learning_rate):
                 schedule.on_epoch(logs.get("val_loss", logs["loss"]))

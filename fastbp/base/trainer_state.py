@@ -15,8 +15,9 @@ from numpy.typing import ArrayLike
 from fastbp import canonical
 from fastbp.base.network import BaseNetwork
 from fastbp.base.session import Session
+from fastbp.base.turns import draws
 from fastbp.canonical import FloatArray
-from fastbp.checks import MANY, check_count, check_truth
+from fastbp.checks import MANY, check_count, check_truth, shown
 from fastbp.distributed.alone import ALONE, Alone
 from fastbp.distributed.communicator import ranks_of
 from fastbp.distributed.ranks import Ranks
@@ -40,7 +41,7 @@ def _of_kind(name: str, kind: type, path: str) -> Callable[[Any], Any]:
 
     def checked(value: Any) -> Any:
         if not isinstance(value, kind):
-            raise TypeError(f"{name} must be a {path}, got {value!r}")
+            raise TypeError(f"{name} must be a {path}, got {shown(value)}")
         return value
 
     return checked
@@ -49,9 +50,9 @@ def _of_kind(name: str, kind: type, path: str) -> Callable[[Any], Any]:
 # What may be changed between two updates, and how it is checked.
 _SETTERS: dict[str, Callable[[Any], Any]] = {
     "optimizer": get_optimizer,
-    "batch_size": lambda value: check_count("batch_size", value),
+    "batch_size": lambda value: check_count("batch_size", value, 1, MANY),
     "shuffle": lambda value: check_truth("shuffle", value),
-    "threads": lambda value: None if value is None else check_count("threads", value),
+    "threads": lambda value: None if value is None else check_count("threads", value, 1, MANY),
     "rng": canonical.generator,
     "regularization": _of_kind("regularization", Regularization, "fastbp.regularization.Regularization"),
     "epochs": lambda value: check_count("epochs", value, 0, MANY),
@@ -70,7 +71,6 @@ class TrainerState(ABC):
     _callbacks: Sequence[Any] | None = None  # those of the last fit, and before it, the states of those of a file
     _loaded_states: Sequence[State] = ()
     _ranks: Alone | Ranks = ALONE
-    _fits_in: Thread | None = None
 
     def __init__(  # noqa: PLR0913 - hyper-parameters, each named where it is given
         self,
@@ -95,8 +95,9 @@ class TrainerState(ABC):
                 f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.").replace(".network.", ".")
                 for kind in (self._networks, type(network))
             )
-            raise TypeError(f"network must be a {expected}, got {network!r} ({found})")
+            raise TypeError(f"network must be a {expected}, got {shown(network)} ({found})")
         self.network = network
+        self._fits_in: list[Thread] = []  # threads that are in the middle of a fit
         self._steps = np.zeros(1, np.int64)  # counted where the updates are made, so that no interruption miscounts
         self.epochs = 0
         self.optimizer = get_optimizer(optimizer)
@@ -114,6 +115,7 @@ class TrainerState(ABC):
         self.regularization = rules
         self.history = History()
         self.comm = comm
+        draws(self)
 
     # ------------------------------------------------------------------ what may be changed, and how
     def __setattr__(self, name: str, value: Any) -> None:
@@ -178,7 +180,11 @@ class TrainerState(ABC):
     @optimizer_state.setter
     def optimizer_state(self, states: Sequence[ArrayLike]) -> None:
         parameters, count = self.network._read(), self.optimizer.states
-        arrays = tuple(np.array(state, parameters.dtype) for state in states)
+        try:
+            arrays = tuple(np.array(state, parameters.dtype) for state in states)
+        except (TypeError, ValueError, OverflowError) as error:
+            expected = f"optimizer_state must be {count} arrays of {parameters.shape} numbers, got {shown(states)}"
+            raise (ValueError if isinstance(error, OverflowError) else type(error))(expected) from None
         if len(arrays) != count or any(array.shape != parameters.shape for array in arrays):
             found = ", ".join(str(array.shape) for array in arrays)
             raise ValueError(f"optimizer_state has the shapes {found}, expected {count} of {parameters.shape}")
@@ -215,23 +221,29 @@ class TrainerState(ABC):
 
     @callback_states.setter
     def callback_states(self, states: Sequence[State]) -> None:
-        vars(self).update(_callbacks=None, _loaded_states=[*states])
+        try:
+            loaded = [(str(name), dict(state)) for name, state in states]
+        except (TypeError, ValueError) as error:
+            expected = f"callback_states must be pairs of a class name and a dict, got {shown(states)}"
+            raise type(error)(expected) from None
+        vars(self).update(_callbacks=None, _loaded_states=loaded)
 
     def __getstate__(self) -> dict[str, Any]:
         # Callbacks may hold what cannot be pickled, and a copy is not the trainer that they belong to.
-        if self._fits_in not in (None, current_thread()) and self._fits_in.is_alive():
+        if any(thread.is_alive() for thread in set(self._fits_in) - {current_thread()}):
             raise RuntimeError(
                 "the trainer is in the middle of a fit in another thread, and a copy would have numbers of several "
                 "moments; copy or pickle it in a callback, or call its save, which waits for the end of a minibatch"
             )
         with self.network._turns.one_moment():
             now = {"_states": self._current_states(), "_steps": self._steps.copy()}
-            apart = {"_session": None, "_ranks": ALONE, "_fits_in": None, "_callbacks": None}
+            apart: dict[str, Any] = {"_session": None, "_ranks": ALONE, "_fits_in": [], "_callbacks": None}
             return {**vars(self), **now, **apart, "_loaded_states": self.callback_states}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         states = state["_states"]
         vars(self).update(state, _states=states if states is None else tuple(np.array(each) for each in states))
+        draws(self)
         self._steps = np.array(self._steps)  # of a file that cannot be written, as the network's parameters
 
     def save(self, path: str | os.PathLike[str]) -> None:

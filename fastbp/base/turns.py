@@ -1,4 +1,7 @@
-"""Which thread has the numbers of a network to itself: the one that trains it, or one that reads them at one moment."""
+"""Which thread has the numbers of a network to itself: the one that trains it, or one that reads them at one moment.
+
+And what becomes of locks in a forked child, where the thread that has one is not there to give it back.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 class Turns:
@@ -66,19 +70,44 @@ class Turns:
         """In a forked child: a thread that has the lock, or waits at the gate, is not here."""
         if self.lock.acquire(blocking=False):
             self.lock.release()
-            if self.gate.locked():
-                self.gate = threading.Lock()
+            self.gate = threading.Lock()  # a thread may have it that has not said so yet
         else:
             self._make()
 
 
+# ------------------------------------------------------------------ forks
+# Seconds in which another thread ends a draw.
+_PATIENCE = 1.0
+
 _turns: weakref.WeakSet[Turns] = weakref.WeakSet()
+_trainers: weakref.WeakSet[Any] = weakref.WeakSet()
+_held: dict[int, list[Any]] = {}  # by the thread that forks
+
+
+def draws(trainer: Any) -> None:
+    """Have the `rng` of a trainer be usable in forked children, whatever thread draws from it when they are forked."""
+    _trainers.add(trainer)
+
+
+def _before_fork() -> None:
+    locks = _held.setdefault(threading.get_ident(), [])
+    for trainer in list(_trainers):
+        lock = trainer.rng.bit_generator.lock
+        if lock.acquire(timeout=_PATIENCE):
+            locks.append(lock)
 
 
 def _after_fork() -> None:
+    for lock in _held.pop(threading.get_ident(), []):
+        lock.release()
+
+
+def _after_fork_in_child() -> None:
+    _after_fork()
+    _held.clear()
     for turns in _turns:
         turns.renew()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)

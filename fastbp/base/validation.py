@@ -116,6 +116,15 @@ class Validation:
         return parts
 
 
+def facts_of(validation: Validation | None) -> dict[str, Any]:
+    """Return what all ranks must have in common of their validation data, by name."""
+    if validation is None:
+        return {"validation_data": None, "metrics": ()}
+    whole = validation._whole
+    data = "batches" if whole is None else f"{whole[0][0].shape[0]} samples"
+    return {"validation_data": data, "metrics": tuple(validation._metrics)}
+
+
 class _Part(NamedTuple):
     """What was measured on one batch: the mean cost, how many labels are right, and what metrics need."""
 

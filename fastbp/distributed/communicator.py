@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastbp.checks import shown
 from fastbp.distributed.alone import ALONE, Alone
 from fastbp.distributed.ranks import Ranks
 
@@ -28,7 +29,7 @@ def ranks_of(comm: Any) -> Alone | Ranks:
     Raises
     ------
     TypeError
-        If it is no communicator.
+        If it is no communicator, or its rank is none of its size.
 
     Examples
     --------
@@ -39,5 +40,9 @@ def ranks_of(comm: Any) -> Alone | Ranks:
         return ALONE
     missing = [name for name in METHODS if not hasattr(comm, name)]
     if missing or isinstance(comm, type):
-        raise TypeError(f"comm must be a communicator of mpi4py, such as MPI.COMM_WORLD, got {comm!r}")
+        raise TypeError(f"comm must be a communicator of mpi4py, such as MPI.COMM_WORLD, got {shown(comm)}")
+    for name, low, high in (("size", 1, None), ("rank", 0, comm.size)):
+        value = getattr(comm, name)
+        if not isinstance(value, int) or value < low or (high is not None and value >= high):
+            raise TypeError(f"comm.{name} is {shown(value)}, expected an integer, and 0 <= rank < size")
     return Ranks(comm) if comm.size > 1 else Alone(comm)

@@ -198,6 +198,53 @@ def test_a_child_forked_while_another_thread_trains_uses_the_network():
     assert run_python(FORK_WHILE_TRAINING.replace("import numpy", "import fastbp.reference, numpy")) == "20\n"
 
 
+FORK_WHILE_LOCKED = """
+import os, signal, threading, time
+import numpy as np
+from fastbp.reference import Network, Trainer
+
+X, Y = np.ones((64, 6)), np.arange(64) % 3
+trainer = Trainer(Network([6, 9, 3], rng=0), "adam", rng=0)
+begun = threading.Event()
+
+def draw():
+    while True:
+        begun.set()
+        trainer.rng.permutation(3_000_000)
+
+def take():
+    with trainer.network._turns.gate:
+        begun.set()
+        time.sleep(600)
+
+def train():
+    with trainer.network._turns.lock:
+        begun.set()
+        time.sleep(600)
+
+threading.Thread(target=WORK, daemon=True).start()
+begun.wait()
+right = 0
+for _ in range(4):
+    time.sleep(0.02)
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(60)
+        trainer.fit(X, Y)
+        trainer.network.copy()
+        os._exit(0)
+    right += os.waitpid(pid, 0)[1] == 0
+print(right, flush=True)
+os._exit(0)
+"""
+
+
+@forks
+@pytest.mark.parametrize("work", ["draw", "take", "train"])
+def test_a_child_has_no_lock_that_a_thread_of_its_parent_has(work):
+    assert run_python(FORK_WHILE_LOCKED.replace("WORK", work)) == "4\n"
+
+
 # ------------------------------------------------------------------ joblib
 JOBLIB = """
 import numpy as np, fastbp

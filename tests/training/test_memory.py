@@ -202,6 +202,8 @@ def orders(trainer, data, epochs, batch_size, memory):
     seen = []
 
     class Recorder:
+        gate = threading.Lock()
+
         def run(self, data, rows, batch_size, *, last=True, penalty_scale=None):
             assert len(rows) % batch_size == 0 or sum(map(len, seen[-1])) + len(rows) == len(X)
             seen[-1].append(data[0][rows, 0].copy())

@@ -144,7 +144,9 @@ def test_an_error_of_the_reading_thread_reaches_the_caller(implementation, error
     [
         (lambda part: part * np.nan, r"X\[\d+:\d+\]\[0, 0\] is nan; every value must be finite"),
         (lambda part: part + np.inf, r"X\[\d+:\d+\]\[0, 0\] is inf"),
-        (lambda part: part[:1], r"X\[\d+:\d+\] has 1 rows, expected|Y\[.*shape"),
+        (lambda part: part[:0], r"X\[\d+:\d+\] has 0 rows, expected \d"),
+        (lambda part: np.concatenate([part, part]), r"X\[\d+:\d+\] has \d+ rows, expected \d"),
+        (lambda part: part.tolist()[1:], r"X\[\d+:\d+\] has \d+ rows, expected \d"),
         (lambda part: part[:, :2], r"X\[\d+:\d+\] has shape \(\d+, 2\), expected \(n_samples, 3\)"),
         (lambda part: part.astype(str), "holds strings"),
     ],
@@ -153,6 +155,19 @@ def test_rows_that_are_wrong_are_named_by_place(implementation, change, message)
     trainer = make_trainer(implementation)
     with pytest.raises((TypeError, ValueError), match=message):
         trainer.fit(Breaks(X, change, first=40), Y, memory=MEMORY)
+
+
+def test_targets_that_fall_short_of_their_shape_are_named(implementation):
+    with pytest.raises(ValueError, match=r"^Y\[0:\d+\] has \d+ rows, expected \d+$"):
+        make_trainer(implementation).fit(X, Breaks(Y, lambda part: part[1:], first=0), memory=MEMORY)
+
+
+@pytest.mark.parametrize("shape", [None, 40, "40"])
+def test_a_shape_that_is_none_is_named(implementation, shape):
+    data = Sliced(X)
+    data.shape = shape
+    with pytest.raises(TypeError, match=r"X.shape is .*, expected a tuple such as"):
+        make_trainer(implementation).fit(data, Y, memory=MEMORY)
 
 
 def test_labels_that_change_after_they_were_checked_do_not_reach_the_kernels():

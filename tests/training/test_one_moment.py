@@ -183,3 +183,11 @@ def test_a_copy_of_a_trainer_in_the_middle_of_a_fit_of_another_thread_is_refused
     trainer.optimizer = "adam"  # a function within a test has no pickle
     duplicate(trainer)
     trainer.fit(*data(), callbacks=[LambdaCallback(on_epoch_end=lambda trainer, *_: duplicate(trainer) and None)])
+
+
+def test_fits_of_one_trainer_at_the_same_time_have_histories_of_their_own(implementation):
+    trainer, (X, Y) = make(implementation, 0.01), data()
+    with ThreadPoolExecutor(4) as pool:
+        histories = list(pool.map(lambda _: trainer.fit(X[:40], Y[:40], epochs=60), range(4)))
+    assert [len(history.loss) for history in histories] == [60] * 4
+    assert (trainer.epochs, trainer.steps, trainer._fits_in) == (240, 720, [])
