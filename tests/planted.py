@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import planted_cases
 from planted_compat import FACES
+from planted_surroundings import AROUND
 from reliability import TESTS_OF
 
 
@@ -353,6 +354,7 @@ KERNELS = [
 ]
 CASES = [_mutant(name, file, old, new, case, *words) for case, name, file, old, new, *words in planted_cases.ROWS]
 COMPAT = [mutant for file, tests, *rows in FACES for mutant in _group(file, tests, *rows)]
+SURROUNDINGS = [mutant for file, tests, *rows in AROUND for mutant in _group(file, tests, *rows)]
 GROUPS = {"cases": CASES, "formulas": FORMULAS, "optimizers": OPTIMIZERS, "training": TRAINING, "files": FILES,
-          "cache": CACHE, "kernels": KERNELS, "compat": COMPAT}
+          "cache": CACHE, "kernels": KERNELS, "compat": COMPAT, "surroundings": SURROUNDINGS}
 MUTANTS = [mutant for group in GROUPS.values() for mutant in group]

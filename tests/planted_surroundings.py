@@ -1,0 +1,36 @@
+"""Faults to plant in what other threads, children, ranks and files of other kinds meet: fields of `planted.Mutant`."""
+
+_MOMENT, _NAMES = "tests/training/test_one_moment.py", "tests/io/test_names.py"
+_SURROUNDINGS = "tests/runtime/test_surroundings.py"
+
+#: (file, tests, (name, old, new), ...)
+AROUND = [
+    ("base/sources.py", _MOMENT + " -k 'trainer_that_another and reference'",
+     ("nobody is let in", "    if session.gate.locked():", "    if False:")),
+    ("base/trainer.py", _MOMENT + " -k 'histor'",
+     ("history and count at two moments", "with self.network._turns.lock:  # at", "if True:  # at"),
+     ("one history for all fits", "            history.append(logs)", "            self.history.append(logs)")),
+    ("base/trainer_state.py", _MOMENT,
+     ("views of what is trained", "_named(network.parameters.copy())", "_named(network.parameters)"),
+     ("copies of several moments", "if any(thread.is_alive() for thread in", "if False and any(thread for thread in")),
+    ("base/network_state.py", _MOMENT + " -k 'reads_of'",
+     ("a network of two moments", "        with self._turns.one_moment():\n            return",
+      "        if True:\n            return")),
+    ("base/turns.py", _SURROUNDINGS + " -k 'no_lock_that'",
+     ("the gate of the parent's thread", "            self.gate = threading.Lock()  # a", "            # a"),
+     ("the generator of the parent's thread", "        if lock.acquire(timeout=_PATIENCE):", "        if False:")),
+    ("base/rows.py", "tests/training/test_memory_traps.py -k 'rows_that or fall_short'",
+     ("rows that are not counted", "if isinstance(found[0], int) and", "if False and")),
+    ("distributed/communicator.py", "tests/distributed/test_differences.py",
+     ("any size and rank", "if not isinstance(value, int) or", "if False and")),
+    ("base/trainer.py", "tests/distributed/test_differences.py",
+     ("other validation data", "own | facts_of(validation)", "own")),
+    ("canonical.py", "tests/training/test_arguments.py -k 'itself'",
+     ("lists in themselves", "    if _is_nested(rng, _SEED_DEPTH):", "    if False:")),
+    ("paths.py", _NAMES,
+     ("names of other kinds", "    if kind is not _ENDINGS[own]:", "    if False:")),
+    ("io/arrays.py", _NAMES,
+     ("pickles for .npz", 'if opened.read(2) != b"PK":', "if False:"),
+     ("half an .npz", "whole_files.write_whole(path, [file.getbuffer()])",
+      "open(path, 'wb').write(file.getbuffer())")),
+]
