@@ -75,8 +75,9 @@ class History(Mapping[str, NDArray[np.float64]]):
         columns = {} if columns is None else columns
         if not isinstance(columns, Mapping):
             raise TypeError(f"columns must be a dict of lists by name, got {shown(columns)}")
-        given = {name: _numbers(name, values) for name, values in columns.items()}
-        vars(self).update({name: [] for name in _ALWAYS} | given)
+        vars(self).update({name: [] for name in _ALWAYS})
+        for name, values in columns.items():
+            vars(self)[name] = _numbers(name, values)
 
     @property
     def history(self) -> dict[str, list[float]]:
