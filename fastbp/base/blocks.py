@@ -144,13 +144,12 @@ class Blocks:
                 reader.wait()
                 self._land(asked, live, rng)
                 rows = np.concatenate([left, _draw(live, rng, batch_size, last=not to_come)])
-                used = [group for group in live if not len(group.rows)]
-                live = [group for group in live if len(group.rows)]
+                used, live = _used_and_live(live)
                 asked = self._ask(reader, to_come, free)
                 n = len(rows) - (len(rows) % batch_size if asked or live or to_come else 0)
                 yield from array_chunks(session, self._arrays, rows[:n], batch_size, last=False)
                 left, self._last = self._keep(rows[n:]), rows[:n]
-                free += [group.place for group in used]
+                free += (group.place for group in used)
         finally:
             try:
                 reader.stop()
@@ -239,6 +238,11 @@ class _Group:
         n = -(-len(self.rows) // rounds)
         rows, self.rows, self.rounds = self.rows[:n], self.rows[n:], self.rounds - 1
         return rows
+
+
+def _used_and_live(groups: list[_Group]) -> tuple[list[_Group], list[_Group]]:
+    """Those that have no rows left, and those that have."""
+    return [group for group in groups if not len(group.rows)], [group for group in groups if len(group.rows)]
 
 
 def _draw(live: list[_Group], rng: Order, whole: int, *, last: bool) -> NDArray[np.int64]:

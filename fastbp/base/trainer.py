@@ -171,8 +171,7 @@ class BaseTrainer(TrainerState):
                         warn_of_dead_layers(self.network, None if data is None else data[0], stacklevel=3)
         except DivergenceError as error:
             told_error = self._explained(error, feed, steps)
-            quiet = [ends_training(callback(self, told_error)) for callback in methods(told, "on_divergence")]
-            if not any(quiet):
+            if not self._take_calmly(told_error, methods(told, "on_divergence")):
                 raise told_error from None
         finally:
             vars(self).update(history=history)
@@ -367,6 +366,11 @@ class BaseTrainer(TrainerState):
         if data is not None and len(data[0]):
             self.network.canonical(*data)  # an error of their own if somebody has written to them since
         return error
+
+    def _take_calmly(self, error: DivergenceError, on_divergence: list[Any]) -> bool:
+        """Tell callbacks of an error; whether one of them ends training without it."""
+        answers = [ends_training(told(self, error)) for told in on_divergence]
+        return any(answers)
 
     def _logs(self, loss: float, correct: int, n_samples: int) -> dict[str, float]:
         return {"loss": loss, "accuracy": correct / n_samples} if self.network.classifies else {"loss": loss}

@@ -229,6 +229,11 @@ def rate_of(value: Any) -> float | None:
     return rate if math.isfinite(rate) and rate >= 0 else None
 
 
+def copies(arrays: Iterable[Array]) -> list[Array]:
+    """A copy of each array."""
+    return [array.copy() for array in arrays]
+
+
 def stacked(arrays: Sequence[Any], size: int) -> Array | None:
     """Samples of `size` numbers each as rows of float64, or None where they are anything else."""
     if not arrays:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fastbp.compat._core import Array, Clock, Engine, rate_of, same_step, stacked
+from fastbp.compat._core import Array, Clock, Engine, copies, rate_of, same_step, stacked
 
 # Where two functions are compared: on both sides of 0, and at 0 itself.
 _GRID = np.array([-3.1, -2.0, -1.0, -0.4, -0.01, 0.0, 0.02, 0.5, 1.0, 2.3, 3.2])
@@ -141,20 +141,19 @@ class Objects:
     def _agrees(self, found: Hypothesis, X: Array, Y: Array, x: Any, y: Any) -> bool:
         """Whether the loss is a multiple of a known one, and a step the same: made on copies, and taken back."""
         arrays = [*found.weights, *found.biases]
-        before = [array.copy() for array in arrays]
+        before = copies(arrays)
         try:
             output = np.asarray(self._step(x, y))
-            after = [array.copy() for array in arrays]
+            after = copies(arrays)
         finally:
             for array, old in zip(arrays, before, strict=True):
                 array[...] = old
         some = Y[:: max(1, len(Y) // _TARGETS)].reshape(-1, *output.shape)
         if not known_loss(found, output, some, self._loss, self._loss_prime):
             return False
-        copies = before[: len(found.weights)], before[len(found.weights) :]
-        olds = [array.copy() for array in before]
-        self._made(*copies, found).run(X[:1], Y[:1], np.arange(1))
-        return all(same_step(old, one, other) for old, one, other in zip(olds, before, after, strict=True))
+        trained, n = copies(before), len(found.weights)
+        self._made(trained[:n], trained[n:], found).run(X[:1], Y[:1], np.arange(1))
+        return all(same_step(old, one, other) for old, one, other in zip(before, trained, after, strict=True))
 
 
 def hypothesis(parts: Sequence[Part]) -> Hypothesis | None:
@@ -215,16 +214,26 @@ def known_loss(
         points = [(y, y + share * (a - y)) for y in targets for share in shares if np.any(a != y)]
         derivative = loss_derivative(LOSSES[name])
         with np.errstate(all="ignore"):
-            try:
-                slopes = [(np.asarray(loss_prime(y, p), np.float64), derivative(p, y)) for y, p in points]
-                values = [(np.asarray(float(loss(y, p))), np.sum(LOSSES[name].cost(p, y))) for y, p in points]
-            except Exception:  # noqa: BLE001 - whatever a function of the user raises
+            compared = _compared(points, loss, loss_prime, LOSSES[name].cost, derivative)
+            if compared is None:
                 return False
-            scale, loss_scale = _multiple(slopes, _SLOPES_APART), _multiple(values, _VALUES_APART)
+            scale, loss_scale = _multiple(compared[0], _SLOPES_APART), _multiple(compared[1], _VALUES_APART)
         if scale and loss_scale:
             found.loss, found.gradient_scale, found.loss_scale = name, scale, loss_scale
             return True
     return False
+
+
+def _compared(
+    points: list[tuple[Array, Array]], loss: Callable[[Any, Any], Any], loss_prime: Callable[[Any, Any], Any],
+    cost: Callable[[Any, Any], Any], derivative: Callable[[Any, Any], Any],
+) -> tuple[list[tuple[Array, Array]], list[tuple[Array, Array]]] | None:
+    """Derivatives, and losses, by the user's functions and by fastbp's; None if the user's fail."""
+    try:
+        slopes = [(np.asarray(loss_prime(y, p), np.float64), derivative(p, y)) for y, p in points]
+        return slopes, [(np.asarray(float(loss(y, p))), np.sum(cost(p, y))) for y, p in points]
+    except Exception:  # noqa: BLE001 - whatever a function of the user raises
+        return None
 
 
 def _multiple(pairs: Sequence[tuple[Array, Array]], apart: float) -> float:

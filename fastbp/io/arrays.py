@@ -74,7 +74,7 @@ def read_npz(opened: BinaryIO, activation: str | Sequence[str], output: str | No
         raise ValueError("it is not an .npz file")
     opened.seek(0)
     with np.load(opened, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
+        arrays = dict(file.items())
     names = arrays.pop("activations", None)
     loss = str(arrays.pop("loss", "")) or None
     if names is not None:

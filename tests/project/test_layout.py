@@ -152,6 +152,33 @@ def called_name(node: ast.expr) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
+COMPREHENSIONS = ast.ListComp, ast.SetComp, ast.DictComp
+
+
+def bodies_to_clean_up_after(tree):
+    """The statements of each `with` and of each `try` that has a `finally`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.With):
+            yield from node.body
+        elif isinstance(node, ast.Try) and node.finalbody:
+            yield from (*node.body, *node.handlers, *node.orelse)
+
+
+def own_nodes(statement):
+    """A statement and what is in it, but for functions, which have frames of their own."""
+    if not isinstance(statement, (ast.FunctionDef, ast.Lambda, ast.ClassDef)):
+        yield statement
+        for child in ast.iter_child_nodes(statement):
+            yield from own_nodes(child)
+
+
+@modules
+def test_no_comprehension_stands_where_ctrl_c_must_clean_up(module):
+    # Python 3.13.0 goes through no `finally` and out of no `with` where a signal handler raises in a comprehension.
+    nodes = (node for body in bodies_to_clean_up_after(TREES[module]) for node in own_nodes(body))
+    assert not [node.lineno for node in nodes if isinstance(node, COMPREHENSIONS)]
+
+
 @modules
 def test_compiler_flags_stand_in_jit_alone(module):
     if module == "kernels.runtime.jit":

@@ -41,5 +41,5 @@ def test_a_call_goes_through_few_frames(name, most):
     for _ in range(2):
         call()
     found = frames(call)
-    assert "train" in found or name == "forward", found  # it counts what it should
+    assert "_train" in found or name == "forward", found  # it counts what it should
     assert len(found) < most, found

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastbp.compat._core import Array, Clock, Engine, overridden, rate_of, same_step
+from fastbp.compat._core import Array, Clock, Engine, copies, overridden, rate_of, same_step
 from fastbp.compat._objects import Affine, Function, Part, hypothesis
 from fastbp.compat.joelnet.data import BatchIterator, DataIterator
 from fastbp.compat.joelnet.layers import Activation, Linear
@@ -109,7 +109,7 @@ class _Run:
         self._X, self._Y = X.astype(np.float64), Y.astype(np.float64)
         size = min(size, len(X))
         first, arrays = self._X[:size], [*found.weights, *found.biases]
-        copies = [array.copy() for array in arrays]
+        before = copies(arrays)
 
         def made(arrays: list[Array]) -> Engine:
             # the sum over the batch of squares: 2 m times the mean of their halves
@@ -118,20 +118,20 @@ class _Run:
                           rate=2.0 * size * rate, batch_size=size)
 
         try:
-            trial = made([array.copy() for array in arrays])
+            trial = made(copies(arrays))
             trial.run(first, self._Y[:size], np.arange(size))
             engine = made(arrays)
         except (TypeError, ValueError):
             return  # arrays that are none of a network
         try:
             self._step(self._inputs[:size], self._targets[:size])
-            after = [array.copy() for array in arrays]
+            after = copies(arrays)
         finally:
-            for array, copy in zip(arrays, copies, strict=True):
-                array[...] = copy
+            for array, old in zip(arrays, before, strict=True):
+                array[...] = old
         network = trial.network
         found_arrays = [*network.weights, *network.biases]
-        if all(same_step(*three) for three in zip(copies, found_arrays, after, strict=True)):
+        if all(same_step(*three) for three in zip(before, found_arrays, after, strict=True)):
             self.engine = engine
 
     def by_kernels(self) -> Any:

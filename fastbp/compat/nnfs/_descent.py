@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from fastbp.compat._core import Array, Clock, Engine, close, overridden
+from fastbp.compat._core import Array, Clock, Engine, close, copies, overridden
 from fastbp.compat._objects import Affine, Function, Hypothesis, Part, hypothesis
 from fastbp.compat.nnfs.activations import Activation_Softmax
 from fastbp.compat.nnfs.layers import Layer_Dense
@@ -188,7 +188,7 @@ def taken_over(model: Any, base: type, samples: tuple[Any, Any], batch: tuple[An
         return None
     state = np.random.get_state()  # noqa: NPY002 - a layer of the user's may draw from it
     try:
-        found = hypothesis([_part(layer) for layer in model.layers])
+        found = hypothesis(list(map(_part, model.layers)))
         return None if found is None else _Trial(model, found).passed(*samples, *batch)
     except (TypeError, ValueError, AttributeError):
         return None  # arrays or objects that are none of a network
@@ -278,7 +278,7 @@ class _Trial:
         model.backward(model.forward(batch_X, training=True), batch_y)
         own = [*(layer.dweights for layer in layers), *(layer.dbiases for layer in layers)]
         penalties = [self._l1 * np.sign(W) + self._l2 * W for W in self._found.weights]
-        trial = self._engine([array.copy() for array in arrays], self._rule, len(batch_X))
+        trial = self._engine(copies(arrays), self._rule, len(batch_X))
         gradient = [factor * g for g in trial.gradient(batch_X, batch_labels)]
         for l, penalty in enumerate(penalties):
             gradient[l] = gradient[l] + penalty
@@ -308,7 +308,7 @@ class _Trial:
         try:
             update(model)
             self._rule.takes_rate()
-            return [array.copy() for array in arrays]
+            return copies(arrays)
         finally:
             for layer, attributes, old in zip(model.trainable_layers, seen, caches, strict=True):
                 vars(layer).clear()

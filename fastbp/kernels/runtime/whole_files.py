@@ -231,10 +231,10 @@ def _sync_folder(folder: Path) -> None:
 def sweep(folder: Path) -> None:
     """Remove the temporary files in a folder whose writers are dead. Errors are ignored."""
     with suppress(OSError), os.scandir(folder) as entries:
-        found = [entry.path for entry in entries if _TEMPORARY.fullmatch(entry.name)]
-        for path in found:
-            with suppress(OSError):
-                _remove_if_abandoned(path)
+        for entry in list(entries):
+            if _TEMPORARY.fullmatch(entry.name):
+                with suppress(OSError):
+                    _remove_if_abandoned(entry.path)
 
 
 def _remove_if_abandoned(path: str) -> None:
