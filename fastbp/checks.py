@@ -99,7 +99,9 @@ def check_count(argument: str, value: Any, low: int = 1, high: int | None = None
     is_integer = type(value) is int or (isinstance(value, numbers.Integral) and not isinstance(value, bool))
     if is_integer and value >= low and (high is None or value <= high):
         return int(value)
-    bounds = f">= {low}" if high is None else f"in {low}..{high}"
+    # from 1 on, a bound that nobody comes near is said to who has gone beyond it
+    open_end = high is None or (high == MANY and low > 0 and not (is_integer and value > high))
+    bounds = f">= {low}" if open_end else f"in {low}..{high}"
     expected = f"{argument} must be an integer {bounds}, got {shown(value)}"
     raise ValueError(expected) if is_integer else TypeError(f"{expected} ({type(value).__name__})")
 

@@ -23,6 +23,7 @@ class Spy:
 
     def __enter__(self):
         self.session.__enter__()
+        self.gate = self.session.gate
         return self
 
     def __exit__(self, *error):
