@@ -283,6 +283,7 @@ DURING = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Setting the .* on a NumPy array:DeprecationWarning")  # NumPy 2.5
 @pytest.mark.parametrize("change", DURING.values(), ids=DURING)
 def test_forms_changed_in_the_middle_of_a_fit_are_nothing_to_it(implementation, change):
     class Change:
