@@ -56,15 +56,14 @@ class Turns:
                 self.lock.acquire()
             yield
         finally:
-            self._give_back()
+            try:
+                self._give_back()
+            finally:  # Ctrl-C may come within the first
+                self._give_back()
 
     def _give_back(self) -> None:
-        try:
-            while self.is_mine():
-                self.lock.release()
-        finally:  # Ctrl-C may come within the first
-            while self.is_mine():
-                self.lock.release()
+        while self.is_mine():
+            self.lock.release()
 
     def renew(self) -> None:
         """In a forked child: a thread that has the lock, or waits at the gate, is not here."""

@@ -22,16 +22,20 @@ Y = np.arange(23) % 3
 class At:
     """A trace function that raises KeyboardInterrupt at the k-th line of the package, and counts lines.
 
-    "try:" is none: Python answers signals after calls and where functions and loops begin.
+    Python answers signals after calls and where functions and loops begin, so "try:" and "pass" are no lines, nor is a
+    `with` as it is left: what comes next is the call that ends it.
     """
 
     def __init__(self, k):
-        self.k, self.lines = k, 0
+        self.k, self.lines, self.before = k, 0, {}
 
     def __call__(self, frame, event, argument):
         if not frame.f_code.co_filename.startswith(PACKAGE):
             return None
-        if event == "line" and linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip() != "try:":
+        line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
+        is_left = line.startswith("with ") and frame.f_lineno < self.before.get(frame.f_code, 0)
+        self.before[frame.f_code] = frame.f_lineno
+        if event == "line" and line not in ("try:", "pass") and not is_left:
             self.lines += 1
             if self.lines - 1 == self.k:
                 raise KeyboardInterrupt
