@@ -173,7 +173,7 @@ PAGES = {
             "fastbp.history.table",
             "fastbp.optimizers.check_rule",
             *_of("fastbp.best", "Best are_finite"),
-            *_of("fastbp.paths", "PathTemplate check_path"),
+            *_of("fastbp.paths", "PathTemplate check_ending check_path reading_hint"),
         ),
     ),
 }  # fmt: skip
