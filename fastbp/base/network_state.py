@@ -245,7 +245,7 @@ class NetworkState(ABC):
         See Also
         --------
         fastbp.load : Read the file.
-        fastbp.io.to_onnx : Write a file for other programs.
+        fastbp.files.to_onnx : Write a file for other programs; it is a name of `fastbp.io`, too.
 
         Examples
         --------
