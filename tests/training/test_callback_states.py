@@ -337,6 +337,7 @@ def interrupted_at(number, function, *arguments):
         return trace
 
     before = sys.gettrace()
+    sys._getframe().f_trace_opcodes = True  # or Python 3.12 sees that of no other frame
     sys.settrace(trace)
     try:
         function(*arguments)
