@@ -11,7 +11,7 @@ AROUND = [
      ("history and count at two moments", "with self.network._turns.lock:  # at", "if True:  # at"),
      ("one history for all fits", "            history.append(logs)", "            self.history.append(logs)")),
     ("base/trainer_state.py", _MOMENT,
-     ("views of what is trained", "_named(network.parameters.copy())", "_named(network.parameters)"),
+     ("views of what is trained", "_named(network._copied())", "_named(network._read())"),
      ("copies of several moments", "if any(thread.is_alive() for thread in", "if False and any(thread for thread in")),
     ("base/network_state.py", _MOMENT + " -k 'reads_of'",
      ("a network of two moments", "        with self._turns.one_moment():\n            return",

@@ -289,7 +289,7 @@ class TrainerState(ABC):
         network, path = self.network, check_ending(path)
         with network._turns.one_moment():
             description = checkpoint.describe_network(network) | {"trainer": checkpoint.describe_trainer(self)}
-            arrays = network._named(network.parameters.copy()) | checkpoint.trainer_arrays(self)
+            arrays = network._named(network._copied()) | checkpoint.trainer_arrays(self)
         safetensors.write(path, arrays, checkpoint.metadata_of(description))
 
     @classmethod

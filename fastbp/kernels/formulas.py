@@ -17,6 +17,7 @@ from numba.np.numpy_support import from_dtype
 
 from fastbp.kernels.blocking import COLUMN_VECTORS
 from fastbp.kernels.runtime.jit import callback, inner
+from fastbp.kernels.tiles.packing import padded
 from fastbp.kernels.tiles.tile import load_tile, row_vectors, rows_of, stack, store_tile, tile_of, transposed
 from fastbp.kernels.vectors.intrinsics import named_intrinsic
 from fastbp.kernels.vectors.memory import (
@@ -123,12 +124,12 @@ def softmax_columns(lanes: int) -> Callable[..., Any]:
     size = COLUMN_VECTORS * lanes * lanes
 
     def columns(a, slope, rows, ld, n):
-        z, whole = stack(a, size), (n + lanes - 1) // lanes * lanes
+        z = stack(a, size)
         for s in range(0, rows, lanes):
             o, last = s * ld, rows - 1 - s
             for q in range(0, n, lanes):
                 _turn(rows_of(a + (o + q), ld, last, lanes), rows_of(z + q * lanes, lanes, lanes - 1, lanes))
-            scale = 1.0 / shifted_exponentials(z, z, n, whole)[1]
+            scale = 1.0 / shifted_exponentials(z, z, n)[1]
             for i in range(0, n * lanes, lanes):
                 store(z, i, load(z, i) * scale)
             for q in range(0, n, lanes):
@@ -144,8 +145,8 @@ def _turn(rows, columns):
 
 
 @inner
-def shifted_exponentials(z, e, n, whole):
-    """e_k = exp(z_k − max_k z_k) of `n` vectors, and 0 for those up to `whole`; the maximum and Σ_k e_k."""
+def shifted_exponentials(z, e, n):
+    """e_k = exp(z_k − max_k z_k) of `n` vectors, and 0 for those up to whole squares; the maximum and Σ_k e_k."""
     lanes = lanes_in(z)
     top, total = load(z, 0), splat(zero_in(z))
     for i in range(lanes, n * lanes, lanes):
@@ -154,7 +155,7 @@ def shifted_exponentials(z, e, n, whole):
         x = np.exp(load(z, i) - top)
         store(e, i, x)
         total += x
-    for i in range(n * lanes, whole * lanes, lanes):
+    for i in range(n * lanes, padded(n, lanes) * lanes, lanes):
         store(e, i, splat(zero_in(z)))
     return top, total
 
@@ -256,13 +257,13 @@ def softmax_cross_entropy_columns(lanes: int) -> Callable[..., Any]:
     size = COLUMN_VECTORS * lanes * lanes
 
     def columns(a, delta, y, weight, costs, rows, ld, n):
-        z, t, e, whole = stack(a, size), stack(a, size), stack(a, size), (n + lanes - 1) // lanes * lanes
+        z, t, e = stack(a, size), stack(a, size), stack(a, size)
         for s in range(0, rows, lanes):
             o, last = s * ld, rows - 1 - s
             for q in range(0, n, lanes):
                 _turn(rows_of(a + (o + q), ld, last, lanes), rows_of(z + q * lanes, lanes, lanes - 1, lanes))
                 _turn(rows_of(y + (o + q), ld, last, lanes), rows_of(t + q * lanes, lanes, lanes - 1, lanes))
-            top, total = shifted_exponentials(z, e, n, whole)
+            top, total = shifted_exponentials(z, e, n)
             mass, cost = splat(zero_in(a)), splat(zero_in(a))
             for i in range(0, n * lanes, lanes):
                 mass += load(t, i)
