@@ -25,9 +25,11 @@ _TOO_LITTLE = 1.2e6
 # Above this much, training begins on all threads, whatever the threading layer (workqueue: 90 µs a loop); no serial
 # kernel need be compiled.
 _PLENTY = 2e8
-# Timings of each of two thread counts; the first of each may compile or wake threads and does not count.
-_TRIALS = 5
-# Steps of so many seconds are timed once each: their time varies little, and a wrong thread count costs much.
+# Timings of each of two thread counts, one after the other, and those before them that do not count: the first may
+# compile or wake threads, and others find the data in the caches of other cores. 784-128-10 at batch 32 on two threads,
+# chunks of 3 steps from the first on: 217, 167, 183, 161, 119, 105, then 85 µs a step; 145 on one thread (Zen 3).
+_SETTLING, _TRIALS = 6, 5
+# Steps of so many seconds are timed once each after one: their time varies little, and a wrong thread count costs much.
 _LONG_STEP = 5e-3
 # Long enough for sleeping threads to wake within it: 50 µs.
 _TRIAL_SECONDS = 5e-4
@@ -190,8 +192,8 @@ def _can_launch() -> bool:
 class ThreadTuner:
     """How many threads the next steps get, and how many steps: one clock for the choice of threads and for Ctrl-C.
 
-    Thread counts are 1, 2, 4, ... and the limit. Two neighbours take turns on real minibatches, and the quicker one
-    stays; where it is the new one, it meets its other neighbour.
+    Thread counts are 1, 2, 4, ... and the limit. Two neighbours train real minibatches, one after the other, and the
+    quicker one stays; where it is the new one, it meets its other neighbour.
 
     Parameters
     ----------
@@ -220,8 +222,8 @@ class ThreadTuner:
         level, seconds = self._level, _CHUNK_SECONDS
         rival = self._rival() if self.tunes and self._seconds >= self._next_trial else None
         if rival is not None:
-            first, second = (self._trials.setdefault(k, []) for k in (level, rival))
-            level, seconds = (rival if len(second) < len(first) else level), _TRIAL_SECONDS
+            level, seconds = (rival if self._tried(level) else level), _TRIAL_SECONDS
+            self._trials.setdefault(level, [])
         pace = self._pace.get(level, self._pace.get(self._level, math.inf))
         steps = max(1, min(n_steps, int(seconds / pace), _GROWTH * self._steps))
         return self._levels[level], steps
@@ -234,8 +236,7 @@ class ThreadTuner:
         self._steps = n_steps
         if level in self._trials:
             self._trials[level].append(seconds / n_steps)
-            trials = _TRIALS if seconds / n_steps < _LONG_STEP else 1
-            if len(self._trials) == 2 and min(map(len, self._trials.values())) > trials:
+            if len(self._trials) == 2 and all(map(self._tried, self._trials)):
                 self._decide()
         elif level > 0 and self._pace[level] > _WORSE * self._serial:
             self._directions, self._next_trial = [-1], self._seconds
@@ -250,9 +251,14 @@ class ThreadTuner:
         self._directions, self._next_trial = [1, -1], self._seconds + _AGAIN
         return None
 
+    def _tried(self, level: int) -> bool:
+        """Whether a level has been timed often enough."""
+        paces = self._trials.get(level)
+        return bool(paces) and len(paces) >= (_SETTLING + _TRIALS if paces[-1] < _LONG_STEP else 2)
+
     def _decide(self) -> None:
         """Keep the quicker of two levels."""
-        times = {level: median(values[1:]) for level, values in self._trials.items()}
+        times = {level: median(paces[_SETTLING:] or paces[-1:]) for level, paces in self._trials.items()}
         rival = self._level + self._directions[0]
         spent = sum(sum(values) for values in self._trials.values())
         self._serial = times.get(0, self._serial)
