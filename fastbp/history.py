@@ -99,16 +99,17 @@ class History(Mapping[str, NDArray[np.float64]]):
         """
         if not isinstance(logs, Mapping):
             raise TypeError(f"logs must be a dict of numbers by name, got {shown(logs)}")
+        table, columns, measured = vars(self), [], []
         for name in logs:
-            vars(self).setdefault(name, [])
-        columns, measured = [], []
-        for name, values in vars(self).items():
+            table.setdefault(name, [])
+        for name, values in table.items():
             if isinstance(values, list) and (values or name in logs):
                 columns.append(values)
                 measured.append(logs.get(name, math.nan))
-        n_epochs = max(map(len, columns), default=0)
-        for values in columns:
-            values.extend([math.nan] * (n_epochs - len(values)))
+        lengths = set(map(len, columns))
+        if len(lengths) > 1:
+            for values in columns:
+                values.extend([math.nan] * (max(lengths) - len(values)))
         # without Python code between two columns, so that Ctrl-C leaves none longer than the others
         deque(map(list.append, columns, measured), maxlen=0)
 
