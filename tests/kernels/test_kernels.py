@@ -6,7 +6,7 @@ from guarded import assert_untouched, guarded, numbers
 from networks import make_data, make_labels, make_network, relative_error
 
 import fastbp
-from fastbp.compiled.workspace import Plan
+from fastbp.compiled.workspace import Plan, address
 from fastbp.kernels.blocking import COLUMN_VECTORS, COPY_BYTES, DIRECT_BATCHES, SAMPLE_PASS, SKINNY
 from fastbp.kernels.tiles.packing import pack_parameters, unpack_parameters
 from fastbp.kernels.vectors.simd import lanes_of
@@ -14,6 +14,15 @@ from fastbp.optimizers import OPTIMIZERS, SGD
 
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
 RULED = {"l1": 0.01, "l2": 0.1, "clip_norm": 1.0, "max_norm": 1.0}
+
+
+# ------------------------------------------------------------------ arrays
+def test_kernels_find_the_numbers_of_any_array(tmp_path):
+    mapped = np.memmap(tmp_path / "numbers", dtype="f4", mode="w+", shape=(9,))
+    records = np.zeros(3, [("a", np.int64)])
+    arrays = [np.zeros(5), np.zeros((4, 3), "f4")[1:, 2:], mapped, mapped[2:], records, records.view(np.recarray)]
+    for array in (*arrays, np.frombuffer(b"12345678"), np.zeros((0, 4)), np.arange(6)[::-1]):
+        assert address(array) == array.ctypes.data
 
 
 # ------------------------------------------------------------------ panels

@@ -253,7 +253,7 @@ class ThreadTuner:
 
     def _tried(self, level: int) -> bool:
         """Whether a level has been timed often enough."""
-        paces = self._trials.get(level)
+        paces = self._trials.get(level, [])
         return bool(paces) and len(paces) >= (_SETTLING + _TRIALS if paces[-1] < _LONG_STEP else 2)
 
     def _decide(self) -> None:
