@@ -25,6 +25,7 @@ from fastbp.compiled.workspace import Workspace, address, aligned, padded_ld, wo
 from fastbp.kernels.blocking import SAMPLE_PASS
 from fastbp.kernels.epoch import TRAIN, TRAIN_EPOCHS
 from fastbp.kernels.gradient_layers import OPTIMIZER, SGD, STORE
+from fastbp.kernels.runtime.jit import is_ready
 from fastbp.kernels.runtime.threads import ThreadTuner, available, on_numba_threads
 from fastbp.kernels.tiles.packing import pack_parameters, unpack_parameters
 from fastbp.optimizers import Optimizer
@@ -285,9 +286,14 @@ class Session:
         if batch_size != self._batch_size:
             self._workspace.put(sample_block=self._plan.sample_block(batch_size))
             if batch_size not in self._tuners:
-                self._tuners[batch_size] = ThreadTuner(work(self._network.sizes) * batch_size, self._threads)
+                self._tuners[batch_size] = self._tuner_of(batch_size)
             self._batch_size = batch_size
         return self._tuners[batch_size]
+
+    def _tuner_of(self, batch_size: int) -> ThreadTuner:
+        sizes, dtype, stores = self._network.sizes, self._network.dtype, self._epilogue == STORE
+        ready = is_ready(TRAIN[self._norm_rules, True], dtype)
+        return ThreadTuner(work(sizes) * batch_size, self._threads, (sizes, dtype.str, batch_size, stores), ready=ready)
 
     def _take(self, data: Canonical, batch_size: int) -> None:
         """Let the workspace point to the data."""

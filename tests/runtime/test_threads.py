@@ -313,10 +313,12 @@ def test_what_the_first_parallel_step_compiles_is_not_held_against_it():
 
 
 def test_threads_are_judged_by_how_they_go_on_and_not_by_how_they_begin():
-    begins = [2.17e-4, 1.67e-4, 1.83e-4, 1.61e-4, 1.19e-4]  # of a step of 85 µs, 145 on one thread: as it was measured
-    machine = Machine(ThreadTuner(5e6, 2), {1: 1.45e-4, 2: 8.5e-5}, begins)
-    machine.train(1.0)
-    assert machine.chosen == 2
+    # as it was measured: of a step of 85 µs, 145 on one thread, and of one of 0.5 ms, 0.85 on one thread
+    settling = [2.17e-4, 1.67e-4, 1.83e-4, 1.61e-4, 1.19e-4]
+    for serial, parallel, begins in ((1.45e-4, 8.5e-5, settling), (8.5e-4, 5e-4, [0.036, 0.016])):
+        machine = Machine(ThreadTuner(5e6, 2), {1: serial, 2: parallel}, begins)
+        machine.train(1.0)
+        assert machine.chosen == 2
 
 
 def test_trying_costs_little_where_threads_do_not_pay():
@@ -352,6 +354,36 @@ def test_a_chunk_grows_to_a_tenth_of_a_second_and_shrinks_again():
 
 def test_short_fits_never_wait_for_the_parallel_kernel():
     assert Machine(ThreadTuner(5e6, 2), {1: 1e-3, 2: 1e-3}).train(0.2)[2] == 0.0
+
+
+def test_where_threads_need_no_compiling_they_are_tried_sooner():
+    machine = Machine(ThreadTuner(5e6, 2, ready=True), {1: 1e-4, 2: 6e-5})
+    assert machine.train(0.06)[2] > 0.03
+
+
+def test_many_short_fits_wait_together_before_threads_are_tried(monkeypatch):
+    monkeypatch.setattr(kernel_threads, "_waited", [0.0])
+    spent = [Machine(ThreadTuner(5e6, 2, "short"), {1: 1e-4, 2: 6e-5}).train(0.04)[2] for _ in range(12)]
+    assert spent[:4] == [0.0] * 4
+    assert min(spent[8:]) > 0.02
+
+
+def test_the_next_trainer_of_the_same_work_begins_with_what_was_found():
+    first = Machine(ThreadTuner(5e6, 2, "work"), {1: 1e-4, 2: 6e-5})
+    first.train(1.0)
+    assert ThreadTuner(5e6, 2, "work").next(50)[0] == 2
+    others = (2, "other work"), (1, "work"), (2,), (4, "work")
+    assert {ThreadTuner(5e6, *other).next(50)[0] for other in others} == {1}
+    again = Machine(ThreadTuner(5e6, 2, "work"), {1: 1e-4, 2: 3e-4})  # the machine has changed: found at once
+    again.train(0.2)
+    assert again.chosen == 1
+    assert ThreadTuner(5e6, 2, "work").next(50)[0] == 1
+
+
+def test_what_was_found_is_kept_for_so_much_work_and_no_more():
+    for work in range(1100):
+        Machine(ThreadTuner(1e9, 2, ("many", work)), {1: 2e-2, 2: 1e-2}).train(0.2)
+    assert len(kernel_threads._found) <= 1000
 
 
 @pytest.fixture

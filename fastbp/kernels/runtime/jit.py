@@ -13,7 +13,9 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import numba
+import numpy as np
 from numba import njit
+from numba.np.numpy_support import from_dtype
 
 from fastbp.kernels.runtime import cache
 from fastbp.kernels.runtime.numba_private import COLLECTED, UNGUARDED, UNKEPT, UNLINKED, usable
@@ -106,6 +108,13 @@ def entry(function: Callable[..., Any], name: str, parallel: bool = False) -> An
     dispatcher = _dispatcher(function, no_cfunc_wrapper=True, parallel=parallel)
     _keep(dispatcher, name)
     return _compiled_here(dispatcher)
+
+
+def is_ready(dispatcher: Any, dtype: Any) -> bool:
+    """Whether an entry has machine code for numbers of a dtype in this process."""
+    number = from_dtype(np.dtype(dtype))
+    signatures = getattr(dispatcher, "signatures", ())
+    return any(getattr(kind, "dtype", None) == number for signature in signatures for kind in signature)
 
 
 def _compiled_here(dispatcher: Any) -> Any:

@@ -9,7 +9,7 @@ import math
 import os
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from importlib import import_module
 from statistics import median
 from typing import TypeVar
@@ -38,8 +38,9 @@ _TRIAL_SECONDS = 5e-4
 _AGAIN = 2.0
 # Measure again at once if a parallel step takes more than this multiple of the serial time last measured.
 _WORSE = 1.1
-# Serial training goes on for so long before the parallel kernel is compiled to be tried: short fits never wait for it.
-_PATIENCE = 0.25
+# Serial training goes on for so long, in one fit or in many, before the parallel kernel is compiled to be tried: short
+# programs never wait for it. Where it is there already, threads are tried sooner.
+_PATIENCE, _LITTLE_PATIENCE = 0.25, 0.005
 # Ctrl-C is answered between two chunks of training: a chunk aims at 0.1 s, so that one that takes twice as long as the
 # last is still answered within 0.2 s.
 _CHUNK_SECONDS = 0.1
@@ -47,6 +48,10 @@ _GROWTH = 8
 
 _T = TypeVar("_T")
 _forked = False
+# What was found for the work that a key names: the level, and seconds of a step on one thread.
+_found: dict[Hashable, tuple[int, float]] = {}
+_MANY_FOUND = 1000
+_waited = [0.0]  # seconds of serial training by tuners with a key
 
 
 class _Inside:
@@ -201,9 +206,13 @@ class ThreadTuner:
         Work of a step, in floating-point operations.
     limit : int
         Threads at most.
+    key : hashable, optional
+        Names the work, whose tuners begin with what the one before them found.
+    ready : bool
+        Whether nothing need be compiled for several threads.
     """
 
-    def __init__(self, flop: float, limit: int) -> None:
+    def __init__(self, flop: float, limit: int, key: Hashable = None, *, ready: bool = False) -> None:
         self._levels = [2**k for k in range(limit.bit_length()) if 2**k < limit] + [limit]
         #: Whether thread counts are tried; else one thread does all.
         self.tunes = limit > 1 and flop >= _TOO_LITTLE
@@ -212,8 +221,13 @@ class ThreadTuner:
         self._level = len(self._levels) - 1 if self.starts_parallel else 0
         self._directions = [-1 if self.starts_parallel else 1]
         self._trials: dict[int, list[float]] = {}
-        patience = 0.0 if self.starts_parallel else _PATIENCE
+        self._key = None if key is None else (key, limit)
+        short = ready or (key is not None and _waited[0] > _PATIENCE)
+        patience = 0.0 if self.starts_parallel else _LITTLE_PATIENCE if short else _PATIENCE
         self._seconds, self._next_trial, self._serial = 0.0, patience, math.inf
+        if self._key in _found:
+            self._level, self._serial = _found[self._key]
+            self._directions, self._next_trial = [1, -1], _AGAIN
         self._pace: dict[int, float] = {}  # seconds of a step at each level
         self._steps = 1  # of the last chunk
 
@@ -232,6 +246,8 @@ class ThreadTuner:
         """Take note of how long `n_steps` took."""
         level = self._levels.index(threads) if threads in self._levels else 0
         self._seconds += seconds
+        if self._key is not None and self.tunes and level == 0:
+            _waited[0] += seconds
         self._pace[level] = seconds / n_steps
         self._steps = n_steps
         if level in self._trials:
@@ -254,7 +270,9 @@ class ThreadTuner:
     def _tried(self, level: int) -> bool:
         """Whether a level has been timed often enough."""
         paces = self._trials.get(level, [])
-        return bool(paces) and len(paces) >= (_SETTLING + _TRIALS if paces[-1] < _LONG_STEP else 2)
+        # the first two steps on threads that slept may take 36 and 16 ms, and the next 0.5
+        quickest = min([*paces, *self._pace.values()], default=0.0)
+        return len(paces) >= (_SETTLING + _TRIALS if quickest < _LONG_STEP else 2)
 
     def _decide(self) -> None:
         """Keep the quicker of two levels."""
@@ -269,3 +287,7 @@ class ThreadTuner:
         self._trials = {}
         if not self._directions:
             self._directions, self._next_trial = [1, -1], self._seconds + max(_AGAIN, 10.0 * spent)
+        if self._key is not None:
+            if len(_found) >= _MANY_FOUND:
+                _found.clear()
+            _found[self._key] = self._level, self._serial
