@@ -21,7 +21,7 @@ from subprocess import Popen
 from processes import ROOT, output_of, start_python
 
 # Seconds for a process that waits for idle cores.
-TIMEOUT = 3600.0
+TIMEOUT = float(os.environ.get("FASTBP_TEST_AHEAD", "3600"))
 # Their priority: where both want a core, tests of an ordinary session have nine tenths of it.
 _NICE = 10
 # As the session found it: tests change it for a while.
