@@ -236,7 +236,7 @@ COMPARED = _table(
 OTHERS = _table(
     Case("784-30-10-single", (784, 30, 10), 1, "sigmoid", output="sigmoid"),
     Case("17-37-23-5", (17, 37, 23, 5), 13, "tanh"),
-    Case("5x300", (300,) * 6, 64, "relu"),
+    Case("5x300", (300,) * 6, 64, "relu", tolerance=1e-1),
 )
 CASES = COMPARED | OTHERS
 

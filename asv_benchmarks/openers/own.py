@@ -35,10 +35,16 @@ def _open(module: Any, task: Task) -> Job:
         net, optimizer=fastbp.SGD(learning_rate=LEARNING_RATE), batch_size=task.case.batch, shuffle=False,
         threads=task.threads, rng=0,
     )  # fmt: skip
+
+    def parameters() -> Floats:
+        # no method of `net.parameters`: that would hold a view, which each step would have to keep current
+        copied: Floats = net.parameters.copy()
+        return copied
+
     if task.call == "fit":
         X, labels, one_hot = task.case.data(task.dtype)
         Y = task.targets(labels, one_hot)
-        return Job(lambda: trainer.fit(X, Y, epochs=task.epochs), net.parameters.copy)
+        return Job(lambda: trainer.fit(X, Y, epochs=task.epochs), parameters)
 
     blocks, labels, one_hot = task.blocks()
     minibatches = list(zip(blocks, task.targets(labels, one_hot), strict=True))
@@ -47,7 +53,7 @@ def _open(module: Any, task: Task) -> Job:
         for x, y in minibatches:
             trainer.step(x, y)
 
-    return Job(steps, net.parameters.copy)
+    return Job(steps, parameters)
 
 
 def open_fastbp(task: Task) -> Job:
