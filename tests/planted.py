@@ -263,6 +263,14 @@ CACHE = [
          "    np.float32(1e38) * np.float32(10.0)\n    probe = float(np.vdot(tail, tail))"),
     ),
     *_group(
+        "kernels/runtime/threads.py", "tests/runtime/test_threads.py -k 'judged or begins_with or all_the_time'",
+        ("threads are judged by how they begin", "median(paces[_SETTLING:] or paces[-1:])", "median(paces)"),
+        ("threads that wake are slow for ever", "min([*paces, *self._pace.values()], default=0.0)",
+         "paces[-1] if paces else 0.0"),
+        ("what was found is forgotten", "        if self._key in _found:", "        if False:"),
+        ("threads are asked for all the time", "        if level != self._asked:", "        if False:"),
+    ),
+    *_group(
         "kernels/runtime/threads.py", "tests/runtime/test_threads.py -k 'whoever'",
         ("count of threads kept", "                numba.set_num_threads(self.before)\n", "                pass\n"),
         ("two inside on workqueue", ' or (layer() == "workqueue" and not _alone())', "", 47),

@@ -315,7 +315,8 @@ def test_what_the_first_parallel_step_compiles_is_not_held_against_it():
 def test_threads_are_judged_by_how_they_go_on_and_not_by_how_they_begin():
     # as it was measured: of a step of 85 µs, 145 on one thread, and of one of 0.5 ms, 0.85 on one thread
     settling = [2.17e-4, 1.67e-4, 1.83e-4, 1.61e-4, 1.19e-4]
-    for serial, parallel, begins in ((1.45e-4, 8.5e-5, settling), (8.5e-4, 5e-4, [0.036, 0.016])):
+    cases = (1.45e-4, 8.5e-5, settling), (8.5e-4, 5e-4, [0.036, 0.016]), (1e-4, 6e-5, [1.5e-4] * 6)
+    for serial, parallel, begins in cases:
         machine = Machine(ThreadTuner(5e6, 2), {1: serial, 2: parallel}, begins)
         machine.train(1.0)
         assert machine.chosen == 2
@@ -354,6 +355,14 @@ def test_a_chunk_grows_to_a_tenth_of_a_second_and_shrinks_again():
 
 def test_short_fits_never_wait_for_the_parallel_kernel():
     assert Machine(ThreadTuner(5e6, 2), {1: 1e-3, 2: 1e-3}).train(0.2)[2] == 0.0
+
+
+def test_threads_that_another_python_thread_has_are_not_asked_for_all_the_time():
+    tuner, steps = ThreadTuner(5e6, 2, ready=True), []
+    while sum(steps) < 200_000:  # 20 seconds
+        steps.append(tuner.next(100_000)[1])
+        tuner.record(1, steps[-1], steps[-1] * 1e-4)  # one, whatever was asked for
+    assert len(steps) < 400
 
 
 def test_where_threads_need_no_compiling_they_are_tried_sooner():

@@ -228,6 +228,7 @@ class ThreadTuner:
         if self._key in _found:
             self._level, self._serial = _found[self._key]
             self._directions, self._next_trial = [1, -1], _AGAIN
+        self._asked = self._level
         self._pace: dict[int, float] = {}  # seconds of a step at each level
         self._steps = 1  # of the last chunk
 
@@ -238,6 +239,7 @@ class ThreadTuner:
         if rival is not None:
             level, seconds = (rival if self._tried(level) else level), _TRIAL_SECONDS
             self._trials.setdefault(level, [])
+        self._asked = level
         pace = self._pace.get(level, self._pace.get(self._level, math.inf))
         steps = max(1, min(n_steps, int(seconds / pace), _GROWTH * self._steps))
         return self._levels[level], steps
@@ -250,7 +252,9 @@ class ThreadTuner:
             _waited[0] += seconds
         self._pace[level] = seconds / n_steps
         self._steps = n_steps
-        if level in self._trials:
+        if level != self._asked:  # another Python thread has Numba's
+            self._trials, self._next_trial = {}, self._seconds + _AGAIN
+        elif level in self._trials:
             self._trials[level].append(seconds / n_steps)
             if len(self._trials) == 2 and all(map(self._tried, self._trials)):
                 self._decide()
