@@ -48,7 +48,7 @@ def samples(X: Any, n_features: int, dtype: np.dtype[Any], argument: str = "X", 
     if X.ndim != 2 or X.shape[1] != n_features or not len(X):
         check_samples_shape(X.shape, n_features, argument)  # which says what is wrong
     ready = X.dtype == dtype and X.flags.c_contiguous and X.flags.aligned
-    return X if ready and (probed or is_finite(X.reshape(-1))) else finite(X, dtype, argument, given)
+    return X if ready and (probed or is_finite(X.ravel())) else finite(X, dtype, argument, given)
 
 
 def check_samples_shape(shape: tuple[int, ...], n_features: int, argument: str = "X") -> None:

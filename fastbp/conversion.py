@@ -207,11 +207,12 @@ def is_finite(flat: FloatArray) -> bool:
     (True, False)
     """
     # A finite sum of squares settles it. An infinite one may also come from large finite values.
-    tail = flat[flat.size // DOT_LIMIT * DOT_LIMIT :]
-    probe = float(np.vdot(tail, tail))
-    if tail.size < flat.size:
-        rows = flat[: flat.size - tail.size].reshape(-1, DOT_LIMIT)
-        probe += sum(_dots(rows, rows).tolist())
+    if flat.size <= DOT_LIMIT:
+        probe = float(np.vdot(flat, flat))  # without a warning, which flat.dot gives
+    else:
+        rows = flat[: flat.size // DOT_LIMIT * DOT_LIMIT].reshape(-1, DOT_LIMIT)
+        tail = flat[rows.size :]
+        probe = sum(_dots(rows, rows).tolist(), float(np.vdot(tail, tail)))
     return math.isfinite(probe) or bool(np.isfinite(flat).all())
 
 
@@ -249,7 +250,7 @@ def finite(array: NDArray[Any], dtype: np.dtype[Any], argument: str, given: Any 
     if array.dtype != dtype or not (flags.c_contiguous and flags.aligned):
         with np.errstate(over="ignore"):
             result = np.require(array, dtype=dtype, requirements=["C", "A"])
-    if not is_finite(result.reshape(-1)):
+    if not is_finite(result.ravel()):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(result))[0])
         if np.isnan(array[where]):
             raise missing(array, argument, where, given, "nan")

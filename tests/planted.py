@@ -259,11 +259,11 @@ CACHE = [
     ),
     *_group(
         "conversion.py", _SURROUNDINGS + " -k 'no_setting and (seterr or warnings)'",
-        ("NumPy's errors are the user's", "    probe = float(np.vdot(tail, tail))",
-         "    np.float32(1e38) * np.float32(10.0)\n    probe = float(np.vdot(tail, tail))"),
+        ("NumPy's errors are the user's", "    if flat.size <= DOT_LIMIT:",
+         "    np.float32(1e38) * np.float32(10.0)\n    if flat.size <= DOT_LIMIT:"),
     ),
     *_group(
-        "kernels/runtime/threads.py", "tests/runtime/test_threads.py -k 'judged or begins_with or all_the_time'",
+        "kernels/runtime/threads.py", "tests/runtime/test_thread_choice.py",
         ("threads are judged by how they begin", "median(paces[_SETTLING:] or paces[-1:])", "median(paces)"),
         ("threads that wake are slow for ever", "min([*paces, *self._pace.values()], default=0.0)",
          "paces[-1] if paces else 0.0"),

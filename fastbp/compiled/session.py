@@ -196,11 +196,11 @@ class Session:
         hyper = self._hyper(n_steps)
         last &= n_steps * batch_size >= len(rows) and self._optimizer is not None
         leaves = self._leaves(last, alone=alone)
-        train = partial(self._train, rows[: n_steps * batch_size], batch_size, hyper, leaves=leaves)
         if tunes:
+            train = partial(self._train, rows[: n_steps * batch_size], batch_size, hyper, leaves=leaves)
             timed(tuner, wanted, n_steps, train)
         else:
-            train(1, parallel=False)
+            self._train(rows, batch_size, hyper, 1, parallel=False, leaves=leaves)
         self._left(last, leaves)
         loss_sum, correct, n_samples, penalty_sum = self._result.tolist()
         return ChunkResult(loss_sum, int(correct), int(n_samples), penalty_sum)
@@ -315,8 +315,9 @@ class Session:
 
     def _hyper(self, n_steps: int) -> FloatArray:
         """The optimizer's numbers at each of the steps, (n_steps, H)."""
-        optimizer, step = self._optimizer, int(self._steps[0])
+        optimizer = self._optimizer
         if optimizer is not None and not self._constant:
+            step = int(self._steps[0])
             rows = [optimizer.hyper(step + k) for k in range(n_steps)]
             # the compiled formula reads so many
             if any(len(row) != self._n_hyper for row in rows):
