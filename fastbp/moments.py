@@ -10,7 +10,31 @@ from fastbp import update_rules as rules
 from fastbp.checks import check_truth, keep
 from fastbp.update_rules import Optimizer, Rule
 
-__all__ = ["Adam", "AdamW", "Adamax", "Lion"]
+__all__ = ["Adam", "AdamW", "Adamax", "Lion", "above_0"]
+
+# The smallest normal number of float32: far below each √ν of float32 that is not 0.
+_LEAST_EPS = 2.0**-126
+
+
+def above_0(eps: float) -> float:
+    """Return the ε of a step: large enough that 0 / (0 + ε) is 0, so that what has no gradient stays, in float32, too.
+
+    Parameters
+    ----------
+    eps : float
+        The ε of an optimizer, 0 or more.
+
+    Returns
+    -------
+    float
+        The same, or the smallest normal number of float32.
+
+    Examples
+    --------
+    >>> above_0(1e-8), above_0(0.0) > 0.0
+    (1e-08, True)
+    """
+    return max(eps, _LEAST_EPS)
 
 
 @dataclass(frozen=True)
@@ -25,7 +49,7 @@ class _Moments(Optimizer):
 
     def _corrected(self, step: int, rate: float, decay: float) -> tuple[float, ...]:
         correction1, correction2 = 1.0 - self.beta1 ** (step + 1), 1.0 - self.beta2 ** (step + 1)
-        return rate / correction1, 1.0 - self.beta1, 1.0 - self.beta2, correction2**-0.5, self.eps, decay
+        return rate / correction1, 1.0 - self.beta1, 1.0 - self.beta2, correction2**-0.5, above_0(self.eps), decay
 
 
 @dataclass(frozen=True)
@@ -200,7 +224,7 @@ class Adamax(_Moments):
 
     def hyper(self, step: int) -> tuple[float, ...]:  # noqa: D102
         rate = self.rate(step) / (1.0 - self.beta1 ** (step + 1))
-        return rate, 1.0 - self.beta1, self.beta2, self.eps, self.weight_decay
+        return rate, 1.0 - self.beta1, self.beta2, above_0(self.eps), self.weight_decay
 
 
 @dataclass(frozen=True)

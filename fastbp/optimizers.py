@@ -27,7 +27,7 @@ import numpy as np
 
 from fastbp import update_rules as rules
 from fastbp.checks import check_count, check_number, check_truth, choose, keep
-from fastbp.moments import Adam, Adamax, AdamW, Lion
+from fastbp.moments import Adam, Adamax, AdamW, Lion, above_0
 from fastbp.update_rules import HIGH, Optimizer, Rule
 
 __all__ = ["HIGH", "OPTIMIZERS", "SGD", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "Optimizer", "RMSProp",
@@ -164,7 +164,7 @@ class RMSProp(Optimizer):
         return rules.rmsprop if self.momentum == 0.0 else rules.rmsprop_momentum
 
     def hyper(self, step: int) -> tuple[float, ...]:  # noqa: D102
-        return self.rate(step), 1.0 - self.rho, self.eps, self.weight_decay, self.momentum
+        return self.rate(step), 1.0 - self.rho, above_0(self.eps), self.weight_decay, self.momentum
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ class Adagrad(Optimizer):
         return rules.adagrad
 
     def hyper(self, step: int) -> tuple[float, ...]:  # noqa: D102
-        return self.rate(step), self.eps, self.weight_decay
+        return self.rate(step), above_0(self.eps), self.weight_decay
 
 
 #: The optimizers that a trainer takes by name, with their usual hyper-parameters.

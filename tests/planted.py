@@ -81,6 +81,7 @@ OPTIMIZERS = [
          "1.0 - self.beta1 ** (step + 2), 1.0 - self"),
         ("decay without the rate", "return self._corrected(step, rate, rate * self.weight_decay)",
          "return self._corrected(step, rate, self.weight_decay)"),
+        ("a step of 0 / 0", "return max(eps, _LEAST_EPS)", "return eps", _RULES + " -k there_alone"),
     ),
     *_group(
         "optimizers.py", "tests/tables/test_optimizers.py",
@@ -285,6 +286,8 @@ KERNELS = [
          "e = np.where(first_lanes(v, n - i), np.exp(load(a, o + i)), 0.0)"),
         ("maximum not subtracted in columns", "x = np.exp(load(z, i) - top)",
          "x = np.exp(load(z, i))"),
+        ("a norm of what fills up vectors", "if ends and n % lanes > 0:", "if ends and n % lanes > lanes:",
+         _RULES + " -k there_alone"),
     ),
     *_group(
         "compiled/workspace.py", "tests/runtime/test_guard_pages.py -k 'after and 32'",

@@ -61,6 +61,14 @@ def _floats(dtype: np.dtype[Any]) -> tuple[Any, Any]:
     return scalar, types.CPointer(scalar)
 
 
+def _is_finite_at_0(function: Callable[..., Any], derivative: Callable[..., Any] | None) -> bool:
+    """Whether an activation and its derivative are finite at z = 0."""
+    z = np.zeros(1)
+    with np.errstate(all="ignore"):
+        a = function(z)
+        return bool(np.isfinite(a).all() and (derivative is None or np.isfinite(derivative(z, a)).all()))
+
+
 @functools.cache
 def activation_address(
     name: str, function: Callable[..., Any], derivative: Callable[..., Any] | None, dtype: np.dtype[Any]
@@ -72,6 +80,7 @@ def activation_address(
     scalar, floats = _floats(dtype)
     sigma, trains = inner(function), derivative is not None
     sigma_prime = inner(derivative) if derivative is not None else None
+    ends = not _is_finite_at_0(function, derivative)
 
     def apply(a, slope, rows, ld, n):
         for s in range(rows):
@@ -91,6 +100,12 @@ def activation_address(
                 store(a, o, fence(value))
                 if trains:
                     store(slope, o, sigma_prime(z, value))
+            if ends and n % lanes > 0:
+                # z is 0 in what fills up the last vector, and norms read it
+                o = s * ld + n // lanes * lanes
+                store(a, o, np.where(first_lanes(load(a, o), n % lanes), load(a, o), 0.0))
+                if trains:
+                    store(slope, o, np.where(first_lanes(load(slope, o), n % lanes), load(slope, o), 0.0))
 
     kind = "training" if trains else "forward"
     signature = types.void(floats, floats, types.intp, types.intp, types.intp)

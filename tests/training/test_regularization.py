@@ -7,9 +7,10 @@ import pytest
 from networks import make_data, make_labels, make_network, make_samples, make_trainer, relative_error
 
 import fastbp
+from fastbp.activations import Activation
 from fastbp.base.parameters import layer_views
 from fastbp.kernels.blocking import NORM_PART
-from fastbp.optimizers import SGD, Adam
+from fastbp.optimizers import SGD, Adagrad, Adam, Adamax, AdamW, RMSProp
 from fastbp.reference import dropout_mask
 from fastbp.regularization import Regularization
 
@@ -88,6 +89,19 @@ def test_clip_norm_limits_the_norm_of_the_whole_gradient(implementation, limit):
     g = update_of(plain, X, Y)
     expected = g * min(1.0, limit / np.linalg.norm(g))
     assert relative_error(update_of(clipped, X, Y), expected) < 1e-10
+
+
+@pytest.mark.parametrize("optimizer", [Adam(eps=0.0), AdamW(eps=0.0), Adamax(eps=0.0), RMSProp(eps=0.0),
+                                       RMSProp(eps=0.0, momentum=0.5), Adagrad(eps=0.0), SGD(0.1)], ids=str)  # fmt: skip
+@pytest.mark.parametrize("activation", ["sigmoid", Activation("inverse", lambda z: 1.0 / z)], ids=["sigmoid", "inverse"])
+def test_the_norm_is_of_what_is_there_alone(optimizer, activation):
+    found = []
+    for implementation in (fastbp, fastbp.reference):
+        network = implementation.Network([3, 5, 2], activation, dtype=np.float64, rng=0)
+        trainer = implementation.Trainer(network, optimizer, batch_size=3, clip_norm=0.01, rng=0)
+        trainer.fit(*make_data(network, 7), epochs=3)
+        found.append(network.parameters.copy())
+    assert relative_error(*found) < 1e-10
 
 
 @pytest.mark.parametrize("sizes", [[64, 64, 3], [65, 63, 80, 3]], ids=str)
