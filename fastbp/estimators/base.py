@@ -17,6 +17,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from fastbp.canonical import float_type
 from fastbp.estimators.dense import Blocks, is_sparse
 from fastbp.estimators.labelled import Labelled
+from fastbp.estimators.undo import undone_by_errors
 
 if TYPE_CHECKING:
     from fastbp.history import History
@@ -118,8 +119,8 @@ class BaseMLP(BaseEstimator):
     # What else scikit-learn is told of y.
     _y_rules: ClassVar[dict[str, Any]] = {}
 
-    def _learn_classes(self, y: Any, incremental: bool) -> None:
-        """Take note of the labels of y, or compare them with those of the last fit."""
+    def _learn_classes(self, y: Any, incremental: bool, classes: Any) -> None:
+        """Take note of the labels of y, or of all that are given, or compare them with those of the last fit."""
 
     def _check_classes(self, y: Any) -> None:
         """Raise ValueError if y has other labels than those of the fit."""
@@ -160,30 +161,33 @@ class BaseMLP(BaseEstimator):
         self._check_classes(y)
         return Labelled(X, self._targets_of(y), y, None if weight is None else _check_sample_weight(weight, X))
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, validation_data: Any, incremental: bool) -> Self:
-        hidden = self._hidden_layers()
-        begins = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
-        X, y = self._checked(X, y, begins)
-        self._learn_classes(y, incremental)
-        weight = None if sample_weight is None else _check_sample_weight(sample_weight, X)
-        train = Labelled(X, self._targets_of(y), y, weight)
-        self.n_outputs_, output = self._output_of(train)
-        self._random_state = check_random_state(self.random_state)
-        if begins:
-            self._begin([train.X.shape[1], *hidden, self.n_outputs_], output, train.X.dtype)
-        network = self._current_network()
-        if self.solver == "lbfgs":
-            self._refuse_with_lbfgs(validation_data)
-            from fastbp.estimators.lbfgs import fit_lbfgs
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, validation_data: Any, *, incremental: bool, classes: Any = None
+    ) -> Self:
+        with undone_by_errors(self):
+            hidden = self._hidden_layers()
+            begins = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
+            X, y = self._checked(X, y, begins)
+            self._learn_classes(y, incremental, classes)
+            weight = None if sample_weight is None else _check_sample_weight(sample_weight, X)
+            train = Labelled(X, self._targets_of(y), y, weight)
+            self.n_outputs_, output = self._output_of(train)
+            self._random_state = check_random_state(self.random_state)
+            if begins:
+                self._begin([train.X.shape[1], *hidden, self.n_outputs_], output, train.X.dtype)
+            network = self._current_network()
+            if self.solver == "lbfgs":
+                self._refuse_with_lbfgs(validation_data)
+                from fastbp.estimators.lbfgs import fit_lbfgs
 
-            fit_lbfgs(self, network, self._weighed(train))
-        else:
-            self._fit_minibatches(network, train, validation_data, incremental)
-        if not np.isfinite(network.parameters).all():
-            raise ValueError(
-                "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
-                "preprocessed."
-            )
+                fit_lbfgs(self, network, self._weighed(train))
+            else:
+                self._fit_minibatches(network, train, validation_data, incremental)
+            if not np.isfinite(network.parameters).all():
+                raise ValueError(
+                    "Solver produced non-finite parameter weights. The input data may contain large values and need to "
+                    "be preprocessed."
+                )
         return self
 
     def _fit_minibatches(self, network: Network, train: Labelled, validation_data: Any, incremental: bool) -> None:
@@ -208,11 +212,11 @@ class BaseMLP(BaseEstimator):
 
     def _hidden_layers(self) -> list[int]:
         sizes = self.hidden_layer_sizes
-        sizes = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
-        if np.any(np.array(sizes) <= 0):
-            raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
-        if not all(hasattr(size, "__index__") for size in sizes):
+        sizes = list(sizes) if np.iterable(sizes) else [sizes]
+        if not all(isinstance(size, Integral) for size in sizes):
             raise TypeError(f"hidden_layer_sizes must be integers, got {sizes}.")
+        if any(size <= 0 for size in sizes):
+            raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
         return [int(size) for size in sizes]
 
     def _begin(self, sizes: list[int], output: str, dtype: Any) -> None:
@@ -298,13 +302,20 @@ class BaseMLP(BaseEstimator):
 
     def _current_network(self) -> Network:
         """Return the network, with those arrays that somebody has put in the place of its own."""
+        given: list[Any] = [self.coefs_, self.intercepts_]  # whatever somebody has put there
+        if not all(isinstance(arrays, Sequence) for arrays in given):
+            kinds = " and ".join(type(arrays).__name__ for arrays in given)
+            raise TypeError(f"coefs_ and intercepts_ are of type {kinds}, expected lists of arrays")
         arrays = (*self.coefs_, *self.intercepts_)
         if self._network is None:
             from fastbp.estimators.fitting import network_of
 
-            sizes = [len(self.coefs_[0]), *(len(b) for b in self.intercepts_)]
+            sizes = [*(len(W) for W in self.coefs_), len(self.intercepts_[-1])]
             self._bind(network_of(self, sizes, np.asarray(self.coefs_[0]).dtype))
-        if any(array is not view for array, view in zip(arrays, self._views, strict=True)):
+        if len(arrays) != len(self._views) or any(a is not view for a, view in zip(arrays, self._views, strict=True)):
+            found, expected = ([np.shape(array) for array in group] for group in (arrays, self._views))
+            if found != expected:
+                raise ValueError(f"coefs_ and intercepts_ have the shapes {found}, expected {expected}")
             for array, view in zip(arrays, self._views, strict=True):
                 view[...] = array
             self._bind(self._network)  # type: ignore[arg-type]
@@ -322,7 +333,7 @@ class BaseMLP(BaseEstimator):
     def _outputs(self, X: Any) -> Any:
         """Return the outputs of the network for samples as a method got them."""
         if not hasattr(self, "coefs_"):
-            check_is_fitted(self)
+            check_is_fitted(self, "coefs_")
         network = self._current_network()
         if type(X) is np.ndarray and X.dtype.char in "fd" and "feature_names_in_" not in vars(self):
             try:

@@ -14,7 +14,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 
 from fastbp.estimators.base import BaseMLP, store
-from fastbp.estimators.labelled import Labelled, check_classes
+from fastbp.estimators.labelled import Labelled, check_classes, check_form
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
@@ -221,6 +221,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ------
         TypeError, ValueError
             If a parameter or an argument is not as described, or training ended with parameters that are not finite.
+            The estimator is as it was then.
 
         Examples
         --------
@@ -271,10 +272,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         >>> mlp.t_
         2
         """
-        if _check_partial_fit_first_call(self, classes):
-            self._label_binarizer = LabelBinarizer()
-            self._label_binarizer.fit(y if type_of_target(y).startswith("multilabel") else classes)
-        return self._fit(X, y, sample_weight, validation_data, incremental=True)
+        return self._fit(X, y, sample_weight, validation_data, incremental=True, classes=classes)
 
     def predict(self, X: Any) -> Any:
         """Predict labels.
@@ -350,7 +348,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return np.log(probabilities, out=probabilities)
 
     # ------------------------------------------------------------------ labels
-    def _learn_classes(self, y: Any, incremental: bool) -> None:
+    def _learn_classes(self, y: Any, incremental: bool, classes: Any) -> None:
+        if incremental and _check_partial_fit_first_call(self, classes):
+            labels = y if type_of_target(y).startswith("multilabel") else classes
+            self._label_binarizer = LabelBinarizer().fit(labels)
         if not hasattr(self, "classes_") or not (self.warm_start or incremental):
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
@@ -362,7 +363,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _targets_of(self, y: Any) -> Any:
         """Return the places of labels in `classes_`, or an indicator matrix as floats."""
-        if self._label_binarizer.y_type_.startswith("multilabel"):
+        multilabel = self._label_binarizer.y_type_.startswith("multilabel")
+        check_form(y, len(self.classes_) if multilabel else None)
+        if multilabel:
             return self._label_binarizer.transform(y).astype(np.float32)
         return np.searchsorted(self.classes_, y)
 

@@ -103,19 +103,23 @@ def optimizer_of(mlp: Any) -> Optimizer:
         momentum = min(float(mlp.momentum), float(np.nextafter(1.0, 0.0)))
         return SGD(rate, momentum=momentum, nesterov=bool(mlp.nesterovs_momentum) and momentum > 0.0)
     if mlp.solver == "adam":
-        return Adam(rate, beta1=mlp.beta_1, beta2=mlp.beta_2, eps=mlp.epsilon, eps_first=True)
+        return Adam(rate, beta1=float(mlp.beta_1), beta2=float(mlp.beta_2), eps=float(mlp.epsilon), eps_first=True)
     if isinstance(mlp.solver, str):
         return replace(OPTIMIZERS[mlp.solver], learning_rate=rate)
     optimizer: Optimizer = mlp.solver
     return replace(optimizer, learning_rate=rate) if callable(mlp.learning_rate) else optimizer
 
 
+def rules_of(mlp: Any) -> dict[str, Any]:
+    """Return the penalties and the dropout of an estimator, by a trainer's names: scikit-learn takes True for 1."""
+    return {"l1": float(mlp.l1), "l2": float(mlp.alpha), "dropout": float(mlp.dropout)}
+
+
 def trainer_of(mlp: Any, network: Network) -> Trainer:
     """Return a new trainer of a network."""
     seed = int(mlp._random_state.randint(2**31 - 1)) if mlp.dropout else None
     return Trainer(
-        network, optimizer_of(mlp), threads=threads_of(mlp.n_jobs), rng=seed, l1=mlp.l1, l2=mlp.alpha,
-        dropout=mlp.dropout,
+        network, optimizer_of(mlp), threads=threads_of(mlp.n_jobs), rng=seed, **rules_of(mlp),
     )  # fmt: skip
 
 
@@ -186,7 +190,7 @@ def fit_minibatches(
     if not incremental or trainer is None or trainer.network is not network:
         mlp._trainer = trainer = trainer_of(mlp, network)
         mlp._rates = Rates(mlp.learning_rate, mlp.learning_rate_init, mlp.power_t)
-    rules = replace(trainer.regularization, l1=mlp.l1, l2=mlp.alpha, dropout=mlp.dropout)
+    rules = replace(trainer.regularization, **rules_of(mlp))
     if rules != trainer.regularization:
         trainer.regularization = rules
     trainer.batch_size = mlp._batch_size(train.X.shape[0])
@@ -198,7 +202,7 @@ def fit_minibatches(
     try:
         mlp.history_ = trainer.fit(
             samples,
-            epochs=1 if incremental else mlp.max_iter,
+            epochs=1 if incremental else int(mlp.max_iter),
             validation_data=None if validation is None else _validation_data(validation),
             callbacks=[monitor, *(mlp.callbacks or ())],
             progress=mlp.progress,
@@ -218,7 +222,7 @@ def fit_minibatches(
 
 def _validation_data(data: Labelled) -> Any:
     """Validation data of a trainer, whose loss divides by the number of samples and not by their weight."""
-    weight = None if data.weight is None else data.weight * (len(data.weight) / data.weight.sum())
+    weight = None if data.weight is None else data.weight / data.weight.mean()
     return Blocks(data.X, data.targets, weight) if is_sparse(data.X) else (data.X, data.targets, weight)
 
 

@@ -57,3 +57,23 @@ def check_classes(found: Any, known: Any, *, all_of_them: bool = False) -> None:
         )
     if len(np.setdiff1d(found, known, assume_unique=True)):
         raise ValueError(f"`y` has classes not in `self.classes_`. `self.classes_` has {known}. 'y' has {found}.")
+
+
+def check_form(y: Any, n_labels: int | None) -> None:
+    """Raise ValueError if labels come in the other form than before.
+
+    Parameters
+    ----------
+    y : ndarray or sparse matrix
+        Labels as they came.
+    n_labels : int or None
+        Columns of the indicator matrix that is expected; None for one label a sample.
+
+    Raises
+    ------
+    ValueError
+        If `y` is a matrix where labels are expected, or the reverse.
+    """
+    if (y.ndim == 2) != (n_labels is not None):
+        form = "one label a sample" if n_labels is None else f"an indicator matrix (n_samples, {n_labels})"
+        raise ValueError(f"y has shape {y.shape}, expected {form}, as in the first fit or in `classes`")

@@ -219,6 +219,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         ------
         TypeError, ValueError
             If a parameter or an argument is not as described, or training ended with parameters that are not finite.
+            The estimator is as it was then.
 
         Examples
         --------
