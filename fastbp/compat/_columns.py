@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastbp.compat._core import Array, Clock, Engine, rate_of, same_step
+from fastbp.compat._core import Array, Clock, Engine, fits_float64, rate_of, same_step
 
 Parameters = dict[str, Array]
 
@@ -196,6 +196,8 @@ class _Columns:
     def made(cls, parameters: Parameters, X: Any, Y: Any, hidden: str, rate: Any, step: Any) -> _Columns | None:
         """An object, if the kernels' first update is that of `step`, to 1e-10."""
         n = len(parameters) // 2
+        if not all(fits_float64(np.asarray(array)) for array in (X, Y, *parameters.values())):
+            return None
         rows, targets = np.ascontiguousarray(np.transpose(X), float), np.ascontiguousarray(np.transpose(Y), float)
         if not (np.isfinite(rows).all() and np.isfinite(targets).all()):
             return None

@@ -234,6 +234,11 @@ def copies(arrays: Iterable[Array]) -> list[Array]:
     return [array.copy() for array in arrays]
 
 
+def fits_float64(array: Array) -> bool:
+    """Whether NumPy computes with numbers of this type and float64 in float64."""
+    return array.dtype.kind in "biuf" and array.dtype.itemsize <= 8
+
+
 def stacked(arrays: Sequence[Any], size: int) -> Array | None:
     """Samples of `size` numbers each as rows of float64, or None where they are anything else."""
     if not arrays:
@@ -242,7 +247,7 @@ def stacked(arrays: Sequence[Any], size: int) -> Array | None:
     if math.prod(first) != size or any(np.shape(array) != first for array in arrays):
         return None
     rows = np.array(arrays)
-    if rows.dtype.kind not in "biuf":
+    if not fits_float64(rows):
         return None
     return rows.reshape(len(arrays), size).astype(np.float64, copy=False)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,7 @@ class Objects:
     def run(self, x: Sequence[Any], y: Sequence[Any], epochs: int, report: Callable[[int, Any], None]) -> None:
         """Train on all samples one by one for some epochs; `report` is told number and summed loss of each."""
         n, at, error = len(x), 0, 0.0
-        total = n * epochs
+        total = n * index(epochs)
         clock = Clock(total)
         clock.refused = self._rate is None
         samples: tuple[Array, Array] | None = None

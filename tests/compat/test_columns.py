@@ -163,6 +163,11 @@ def test_outputs_of_exactly_1_go_the_numpy_way(monkeypatch, kernels):
         np.testing.assert_array_equal(np.isnan(found[name]), np.isnan(value))
 
 
+def test_parameters_are_of_the_type_that_numpy_gives_them(kernels):
+    X, Y = np.random.default_rng(0).normal(size=(3, 9)).astype(np.longdouble), np.arange(9)[np.newaxis] % 2
+    assert planar.nn_model(X, Y, 4, num_iterations=6)["W1"].dtype == np.longdouble
+
+
 @pytest.mark.parametrize(("name", "limit"), [("_ONE", -1e9), ("_ZERO", 1e9)])
 def test_what_the_kernels_did_up_to_a_saturated_output_is_taken_back(monkeypatch, kernels, runs, name, limit):
     monkeypatch.setattr(_columns, name, limit)

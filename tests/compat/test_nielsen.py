@@ -283,6 +283,30 @@ def test_a_loss_that_is_not_finite_goes_on_as_in_numpy(kernels):
     assert np.isnan(net.weights[0]).any()
 
 
+@pytest.mark.parametrize("module", [network, network2])
+def test_a_network_whose_neurons_are_at_their_ends_keeps_its_cost(module, kernels):
+    found = []
+    for fast in (True, False):
+        np.random.seed(1)
+        random.seed(1)
+        net = module.Network([3, 4, 1], **({"cost": network2.QuadraticCost} if module is network2 else {}))
+        net.weights = [1e200 * w for w in net.weights]
+        if not fast:
+            net.backprop = net.backprop
+        data = [(np.random.randn(3, 1), np.zeros((1, 1)) if k else np.ones((1, 1))) for k in range(12)]
+        with np.errstate(over="ignore"):
+            net.SGD(data, 4, 3, 3.0)
+        found.append(net.biases[-1].item())
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("dtype", [np.longdouble, np.float32, np.int64])
+def test_parameters_are_of_the_type_that_numpy_gives_them(dtype, kernels):
+    net = network.Network([2, 3, 1])
+    net.SGD([(np.ones((2, 1), dtype), np.ones((1, 1), dtype))] * 4, 3, 2, 0.5)
+    assert net.weights[0].dtype == np.result_type(dtype, np.float64)
+
+
 @pytest.mark.parametrize("data", [[], [(x.ravel(), y) for x, y in TRAINING[:20]]])
 def test_odd_data_take_the_numpy_way(engine, data, capsys):
     if data:

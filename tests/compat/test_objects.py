@@ -248,3 +248,14 @@ def test_one_epoch_is_taken_over_in_its_middle(kernels, runs, capsys):
     np.testing.assert_allclose(net[0].weights, W, rtol=1e-12)
     assert numbers(capsys.readouterr().out)[-1] == pytest.approx(error / 9, rel=1e-12)
     assert len(runs) == 2
+
+
+def test_epochs_are_an_integer_as_for_range(engine):
+    net = Network()
+    net.add(FCLayer(2, 1))
+    net.use(mse, mse_prime)
+    before = net.layers[0].weights.copy()
+    for epochs in (1.0, None, "1"):
+        with pytest.raises(TypeError, match="cannot be interpreted as an integer"):
+            net.fit(np.ones((7, 1, 2)), np.ones((7, 1, 1)), epochs, 0.1)
+    np.testing.assert_array_equal(net.layers[0].weights, before)

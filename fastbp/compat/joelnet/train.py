@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastbp.compat._core import Array, Clock, Engine, copies, overridden, rate_of, same_step
+from fastbp.compat._core import Array, Clock, Engine, copies, fits_float64, overridden, rate_of, same_step
 from fastbp.compat._objects import Affine, Function, Part, hypothesis
 from fastbp.compat.joelnet.data import BatchIterator, DataIterator
 from fastbp.compat.joelnet.layers import Activation, Linear
@@ -168,7 +168,7 @@ class _Run:
 
 
 def _plain(array: Array) -> bool:
-    return array.ndim == 2 and array.dtype.kind in "biuf" and bool(np.isfinite(array).all())
+    return array.ndim == 2 and fits_float64(array) and bool(np.isfinite(array).all())
 
 
 def _part(layer: Any) -> Part:
