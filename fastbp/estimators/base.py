@@ -16,7 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from fastbp.canonical import float_type
 from fastbp.estimators.dense import Blocks, is_sparse
-from fastbp.estimators.labelled import Labelled
+from fastbp.estimators.labelled import Labelled, check_weights
 from fastbp.estimators.undo import undone_by_errors
 
 if TYPE_CHECKING:
@@ -159,7 +159,14 @@ class BaseMLP(BaseEstimator):
         X, y, weight = parts_of(validation_data, "validation_data")
         X, y = self._checked(X, y, reset=False)
         self._check_classes(y)
-        return Labelled(X, self._targets_of(y), y, None if weight is None else _check_sample_weight(weight, X))
+        return Labelled(X, self._targets_of(y), y, self._weights(weight, X))
+
+    def _weights(self, weight: Any, X: Any) -> Any:
+        """Return weights of samples as scikit-learn checks them; None stays None."""
+        if weight is not None:
+            weight = _check_sample_weight(weight, X)
+            check_weights("sample_weight", weight)
+        return weight
 
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, validation_data: Any, *, incremental: bool, classes: Any = None
@@ -169,13 +176,12 @@ class BaseMLP(BaseEstimator):
             begins = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
             X, y = self._checked(X, y, begins)
             self._learn_classes(y, incremental, classes)
-            weight = None if sample_weight is None else _check_sample_weight(sample_weight, X)
-            train = Labelled(X, self._targets_of(y), y, weight)
+            train = Labelled(X, self._targets_of(y), y, self._weights(sample_weight, X))
             self.n_outputs_, output = self._output_of(train)
             self._random_state = check_random_state(self.random_state)
             if begins:
                 self._begin([train.X.shape[1], *hidden, self.n_outputs_], output, train.X.dtype)
-            network = self._current_network()
+            network = self._current_network(trains=True)
             if self.solver == "lbfgs":
                 self._refuse_with_lbfgs(validation_data)
                 from fastbp.estimators.lbfgs import fit_lbfgs
@@ -263,7 +269,10 @@ class BaseMLP(BaseEstimator):
             raise ValueError(
                 "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
             )
-        return weighed.rows(rows), train.rows(held_out)
+        validation = train.rows(held_out)
+        if validation.weight is not None and not validation.weight.any():
+            raise ValueError("sample_weight is 0 for all samples that early_stopping holds out; pass validation_data")
+        return weighed.rows(rows), validation
 
     def _batch_size(self, n_samples: int) -> int:
         if self.batch_size == "auto":
@@ -300,8 +309,11 @@ class BaseMLP(BaseEstimator):
         self.coefs_, self.intercepts_ = [W.T for W in network.weights], list(network.biases)
         self._views = (*self.coefs_, *self.intercepts_)
 
-    def _current_network(self) -> Network:
-        """Return the network, with those arrays that somebody has put in the place of its own."""
+    def _current_network(self, *, trains: bool = False) -> Network:
+        """Return the network, with those arrays that somebody has put in the place of its own.
+
+        Another `loss` counts where it trains; predictions do not depend on it.
+        """
         given: list[Any] = [self.coefs_, self.intercepts_]  # whatever somebody has put there
         if not all(isinstance(arrays, Sequence) for arrays in given):
             kinds = " and ".join(type(arrays).__name__ for arrays in given)
@@ -319,7 +331,8 @@ class BaseMLP(BaseEstimator):
             for array, view in zip(arrays, self._views, strict=True):
                 view[...] = array
             self._bind(self._network)  # type: ignore[arg-type]
-        if self._made_from != self._functions():
+        made_from, functions = self._made_from, self._functions()
+        if made_from != functions and (trains or made_from is None or made_from[0] != functions[0]):
             from fastbp.estimators.fitting import renew
 
             renew(self)

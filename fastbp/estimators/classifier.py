@@ -9,12 +9,11 @@ import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 
 from fastbp.estimators.base import BaseMLP, store
-from fastbp.estimators.labelled import Labelled, check_classes, check_form
+from fastbp.estimators.labelled import Labelled, check_classes, check_form, weighed_by_class
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
@@ -208,7 +207,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         y : array_like (n_samples,) or (n_samples, n_labels)
             Labels of any type, or an indicator matrix of several labels.
         sample_weight : array_like (n_samples,), optional
-            Weights of the samples.
+            Weights of the samples, 0 or more.
         validation_data : (X, y) or (X, y, sample_weight), optional
             Samples to measure after each epoch, and for `early_stopping` in the place of a share of X.
 
@@ -246,7 +245,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         y : array_like (n_samples,) or (n_samples, n_labels)
             Labels.
         sample_weight : array_like (n_samples,), optional
-            Weights of the samples.
+            Weights of the samples, 0 or more.
         classes : array_like (n_classes,), optional
             All labels, for the first call.
         validation_data : (X, y) or (X, y, sample_weight), optional
@@ -370,17 +369,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return np.searchsorted(self.classes_, y)
 
     def _weighed(self, train: Labelled) -> Labelled:
-        if self.class_weight is None:
-            return train
-        weight = np.ones(train.X.shape[0]) if train.weight is None else train.weight
-        if train.targets.ndim == 2:
-            return train._replace(weight=weight * compute_sample_weight(self.class_weight, train.y))
-        if self.class_weight == "balanced":
-            sums = np.bincount(train.targets, weight)
-            by_class = sums.sum() / (np.count_nonzero(sums) * np.where(sums > 0, sums, 1.0))
-        else:
-            by_class = compute_class_weight(self.class_weight, classes=self.classes_, y=train.y)
-        return train._replace(weight=weight * by_class[train.targets])
+        return train if self.class_weight is None else weighed_by_class(train, self.class_weight, self.classes_)
 
     def _output_of(self, train: Labelled) -> tuple[int, str]:
         if self._label_binarizer.y_type_ == "multiclass":

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,7 @@ from fastbp.network import Network
 from fastbp.optimizers import OPTIMIZERS, SGD, Adam, Optimizer
 from fastbp.trainer import Trainer
 
-# scikit-learn's names, where fastbp has others.
-ACTIVATION_NAMES = {"logistic": "sigmoid"}
+# scikit-learn's names, where fastbp has others; its logistic function is fastbp's sigmoid.
 LOSS_NAMES = {"log_loss": "cross_entropy", "squared_error": "quadratic", "absolute_error": "absolute"}
 
 
@@ -59,8 +59,8 @@ def new_network(mlp: Any, sizes: Sequence[int], dtype: Any) -> Network:
 
 def network_of(mlp: Any, sizes: Sequence[int], dtype: Any) -> Network:
     """Return a network of zeros with the activations and the loss of an estimator."""
-    hidden = [ACTIVATION_NAMES.get(name, name) for name in hidden_activations(mlp.activation, len(sizes) - 2)]
-    output = ACTIVATION_NAMES.get(mlp.out_activation_, mlp.out_activation_)
+    hidden = ["sigmoid" if name == "logistic" else name for name in hidden_activations(mlp.activation, len(sizes) - 2)]
+    output = "sigmoid" if mlp.out_activation_ == "logistic" else mlp.out_activation_
     loss = LOSS_NAMES.get(mlp.loss, mlp.loss) if isinstance(mlp.loss, str) else mlp.loss
     network = Network(sizes, hidden, output, loss, dtype, init="zeros")
     network.multilabel = output == "sigmoid" and sizes[-1] > 1
@@ -123,7 +123,7 @@ def trainer_of(mlp: Any, network: Network) -> Trainer:
     )  # fmt: skip
 
 
-def threads_of(n_jobs: int | None) -> int | None:
+def threads_of(n_jobs: Any) -> int | None:
     """Return the limit of threads that `n_jobs` means: −1 is all, −2 all but one.
 
     Examples
@@ -131,11 +131,14 @@ def threads_of(n_jobs: int | None) -> int | None:
     >>> threads_of(None), threads_of(-1), threads_of(3)
     (None, None, 3)
     """
-    if n_jobs is None or n_jobs == -1:
+    if n_jobs is None:
         return None
-    if n_jobs > 0:
-        return n_jobs
-    return max(1, available(None) + 1 + n_jobs)
+    if not isinstance(n_jobs, Integral) or n_jobs == 0:
+        raise ValueError(f"n_jobs must be None, a number of threads or a negative number, got {n_jobs!r}")
+    n_threads = int(n_jobs)
+    if n_threads == -1:
+        return None
+    return n_threads if n_threads > 0 else max(1, available(None) + 1 + n_threads)
 
 
 # ------------------------------------------------------------------ losses as scikit-learn reports them

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
 
 class Labelled(NamedTuple):
@@ -55,8 +56,32 @@ def check_classes(found: Any, known: Any, *, all_of_them: bool = False) -> None:
             "warm_start can only be used where `y` has the same classes as in the previous call to fit. Previously "
             f"got {known}, `y` has {found}"
         )
-    if len(np.setdiff1d(found, known, assume_unique=True)):
+    if not set(found) <= set(known):
         raise ValueError(f"`y` has classes not in `self.classes_`. `self.classes_` has {known}. 'y' has {found}.")
+
+
+def check_weights(argument: str, weight: Any) -> None:
+    """Raise ValueError if weights of samples are no weights.
+
+    Parameters
+    ----------
+    argument : str
+        Where they are from.
+    weight : ndarray (n_samples,)
+        Weights.
+
+    Raises
+    ------
+    ValueError
+        If one is below 0 or not finite, or if all are 0. scikit-learn takes weights below 0, of which the loss has no
+        least value.
+    """
+    wrong = ~(np.isfinite(weight) & (weight >= 0))
+    if wrong.any():
+        s = int(wrong.argmax())
+        raise ValueError(f"{argument} gives sample {s} the weight {weight[s]:g}, expected a finite number of 0 or more")
+    if not weight.any():
+        raise ValueError(f"{argument} gives all samples the weight 0")
 
 
 def check_form(y: Any, n_labels: int | None) -> None:
@@ -77,3 +102,40 @@ def check_form(y: Any, n_labels: int | None) -> None:
     if (y.ndim == 2) != (n_labels is not None):
         form = "one label a sample" if n_labels is None else f"an indicator matrix (n_samples, {n_labels})"
         raise ValueError(f"y has shape {y.shape}, expected {form}, as in the first fit or in `classes`")
+
+
+def weighed_by_class(train: Labelled, class_weight: Any, classes: Any) -> Labelled:
+    """Return samples whose weights are multiplied by those of their classes.
+
+    Parameters
+    ----------
+    train : Labelled
+        Samples with labels, or an indicator matrix.
+    class_weight : dict or 'balanced'
+        Weights as scikit-learn takes them; those of 'balanced' are of the samples' weights.
+    classes : ndarray
+        Names of the labels.
+
+    Returns
+    -------
+    Labelled
+        The samples with other weights.
+
+    Raises
+    ------
+    ValueError
+        If weights are not finite, below 0, or 0 for all samples, or if they are a list where labels are not several.
+    """
+    weight = np.ones(train.X.shape[0]) if train.weight is None else train.weight
+    if train.targets.ndim == 2:
+        weight = weight * compute_sample_weight(class_weight, train.y)
+    elif class_weight == "balanced":
+        sums = np.bincount(train.targets, weight)
+        by_class = sums.sum() / (np.count_nonzero(sums) * np.where(sums > 0, sums, 1.0))
+        weight = weight * by_class[train.targets]
+    elif isinstance(class_weight, list):
+        raise ValueError("class_weight is a list, which is for several labels a sample; expected a dict or 'balanced'")
+    else:
+        weight = weight * compute_class_weight(class_weight, classes=classes, y=train.y)[train.targets]
+    check_weights("class_weight", weight)
+    return train._replace(weight=weight)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer
 
 from fastbp.canonical import FloatArray
@@ -56,7 +59,10 @@ class Score:
         if self._scorer is None:
             return float(self._mlp._score_outputs(a, self._data.targets, self._data.weight))
         weight = {} if self._data.weight is None else {"sample_weight": self._data.weight}
-        return float(self._scorer(self._mlp, self._data.X, self._data.y, **weight))
+        score = self._scorer(self._mlp, self._data.X, self._data.y, **weight)
+        if not isinstance(score, (Real, np.bool_)) or math.isnan(score):
+            raise ValueError(f"scoring gives {score!r} after an epoch, expected a number")
+        return float(score)
 
     def without_outputs(self, n_outputs: int) -> float:
         """Return the score of a network whose outputs are no numbers."""
@@ -117,11 +123,12 @@ class Monitor:
             mlp.stopped_ = self._end_plateau(trainer, adaptive=sgd and rates.learning_rate == "adaptive")
         return mlp.stopped_ or self._once
 
-    def on_divergence(self, trainer: Trainer, error: FloatingPointError) -> bool:  # noqa: ARG002
+    def on_divergence(self, trainer: Trainer, error: FloatingPointError) -> bool:
         """Go on to the end with parameters that are no numbers, as scikit-learn does."""
         trainer.network.parameters[:] = np.nan
         logs = {"loss": math.nan}
         if self._score is not None:
+            warnings.warn(f"the best parameters so far are kept: {error}", ConvergenceWarning, stacklevel=2)
             logs |= {"val_loss": math.nan, "val_score": self._score.without_outputs(trainer.network.sizes[-1])}
         while not self.on_epoch_end(trainer, 0, logs) and self._mlp.n_iter_ < self._mlp.max_iter:
             pass

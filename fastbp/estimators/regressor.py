@@ -206,7 +206,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         y : array_like (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array_like (n_samples,), optional
-            Weights of the samples.
+            Weights of the samples, 0 or more.
         validation_data : (X, y) or (X, y, sample_weight), optional
             Samples to measure after each epoch, and for `early_stopping` in the place of a share of X.
 
@@ -242,7 +242,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         y : array_like (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array_like (n_samples,), optional
-            Weights of the samples.
+            Weights of the samples, 0 or more.
         validation_data : (X, y) or (X, y, sample_weight), optional
             Samples to measure, which `early_stopping` needs here. `stopped_` is True after the last useful call, and
             the parameters are the best ones then.

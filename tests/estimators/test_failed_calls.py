@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("sklearn")
 
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from fastbp.callbacks import LambdaCallback
 from fastbp.estimators import MLPClassifier, MLPRegressor
@@ -120,3 +120,72 @@ def test_tiny_weights_of_validation_data_count_as_any_others():
         for w in (1e-310, 1.0)
     )
     np.testing.assert_allclose(found.validation_loss_curve_, expected.validation_loss_curve_, rtol=1e-9)
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize(("argument", "weights", "words"), [
+    ("sample_weight", None, r"sample_weight gives sample 0 the weight -1, expected"),
+    ("class_weight", {"no": -1, "yes": 1}, r"class_weight gives sample 0 the weight -1, expected a finite number of 0"),
+    ("class_weight", {"no": np.nan, "yes": 1}, r"class_weight gives sample 0 the weight nan"),
+    ("class_weight", {"no": 0, "yes": 0}, r"class_weight gives all samples the weight 0"),
+    ("class_weight", [1, 2], r"class_weight is a list, which is for several labels a sample"),
+], ids=str)  # fmt: skip
+def test_weights_that_are_none_are_refused(argument, weights, words, solver):
+    labels = np.where(np.arange(20) < 10, "no", "yes")
+    weights = np.where(labels == "no", -1.0, 1.0) if argument == "sample_weight" else weights
+    mlp = MLPClassifier(solver=solver, class_weight=weights if argument == "class_weight" else None)
+    with pytest.raises(ValueError, match=words):
+        mlp.fit(X, labels, weights if argument == "sample_weight" else None)
+
+
+def test_weights_of_0_for_all_that_is_held_out_are_refused():
+    words = []
+    for held_out in range(20):
+        mlp = MLPRegressor(early_stopping=True, validation_fraction=0.1, max_iter=1, random_state=0)
+        weight = np.zeros(20)
+        weight[held_out] = 1.0
+        with pytest.raises(ValueError, match="sample_weight is 0 for all samples") as raised:
+            mlp.fit(X, Y, weight)
+        words.append(str(raised.value))
+    assert sum("that early_stopping holds out; pass validation_data" in text for text in words) == 18
+
+
+@pytest.mark.parametrize("score", [np.nan, "a", None, np.ones(2), 1j], ids=str)
+def test_a_score_that_is_no_number_ends_the_fit(score):
+    mlp = MLPRegressor(scoring=lambda *_: score, early_stopping=True, max_iter=2)
+    with pytest.raises(ValueError, match=r"scoring gives .* after an epoch, expected a number"):
+        mlp.fit(X, Y)
+
+
+def test_early_stopping_says_that_training_diverged():
+    mlp = MLPRegressor(early_stopping=True, max_iter=2, learning_rate_init=1e200, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="the best parameters so far are kept: the loss is"):
+        mlp.fit(X, Y)
+
+
+@pytest.mark.parametrize("n_jobs", ["x", 0, 1.5], ids=str)
+def test_predictions_name_n_jobs(n_jobs):
+    mlp = fitted().set_params(n_jobs=n_jobs)
+    with pytest.raises(ValueError, match=f"n_jobs must be None, a number of threads or .*, got {n_jobs!r}"):
+        mlp.predict(X)
+
+
+def test_predictions_and_pickles_do_not_depend_on_the_loss_to_come():
+    mlp = fitted(MLPRegressor)
+    expected = mlp.predict(X)
+    mlp.set_params(loss="poisson")
+    np.testing.assert_array_equal(mlp.predict(X), expected)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(mlp)).predict(X), expected)
+    assert (mlp.fit(X, np.abs(Y)).predict(X) > 0).all()
+
+
+def test_validation_labels_of_another_type_are_named():
+    labels = np.where(X[:, 0] > 0, 1, 0)
+    strange = np.array(["a", "b"], object)[labels]
+    with pytest.raises(ValueError, match=r"`y` has classes not in `self\.classes_`"):
+        MLPClassifier().fit(X, labels, validation_data=(X, strange))
+
+
+def test_activations_in_a_list_of_lists_are_named():
+    with pytest.raises(TypeError, match=r"activation\[0\] must be a name or .*, got \['relu'\] \(list\)"):
+        MLPRegressor(activation=[["relu"]]).fit(X, Y)
