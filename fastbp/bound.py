@@ -79,8 +79,8 @@ class BoundNetwork(Network):
         self._held_biases: tuple[Any, ...] = (None,) * len(weights) if held is None else held
         arrays = [*self._held_weights, *(held or ())]
         check_apart(arrays)
-        # layers as the equations have them: W (n_l, n_{l-1})
-        matrices = [W if columns else W.T for W in self._held_weights]
+        # layers as the equations have them: W (n_l, n_{l-1}), views whose shape nobody else sets
+        matrices = [W[:] if columns else W.T for W in self._held_weights]
         sizes = chained(matrices, self.columns)
         found = np.result_type(*arrays) if dtype is None else dtype
         super().__init__(sizes, activation, output, loss, found, init="zeros")

@@ -168,7 +168,8 @@ def find_binding(
     TypeError
         If parameters or gradients are no arrays.
     ValueError
-        If the shapes fit no network, if the gradients are not like the parameters, or if a step changes none of them.
+        If the shapes fit no network, if the gradients are not like the parameters, or if all are 0, as where a step
+        changes nothing.
 
     See Also
     --------
@@ -206,6 +207,9 @@ def find_binding(
     else:
         given = gradients_or_step
         gradients = _listed(_named_like(parameters, given), "gradients_or_step")
+        if gradients and not any(g.any() for g in gradients):
+            raise ValueError("gradients_or_step holds nothing but 0, which is a gradient of every network; take another "
+                             "batch")
     shapes, expected = [g.shape for g in gradients], [p.shape for p in before]
     if shapes != expected:
         raise ValueError(f"gradients have the shapes {shapes}, expected those of the parameters, {expected}")

@@ -71,7 +71,7 @@ def chained(matrices: list[FloatArray], columns: bool) -> list[int]:
 def vector(b: FloatArray, n: int, l: int) -> FloatArray:
     """The biases as a view (n,)."""
     if b.shape == (n,):
-        return b
+        return b[:]
     if b.shape == (1, n):
         row: FloatArray = b[0]
         return row

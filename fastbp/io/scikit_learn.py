@@ -24,9 +24,14 @@ def read(estimator: Any) -> Stack:
     ValueError
         If it is not fitted, or is no multilayer perceptron.
     """
-    if not hasattr(estimator, "coefs_"):
-        raise ValueError(f"{type(estimator).__name__} has no coefs_: expected a fitted MLPClassifier or MLPRegressor")
-    builder, last = Builder(), len(estimator.coefs_) - 1
+    for name in ("coefs_", "intercepts_", "activation", "out_activation_"):
+        if getattr(estimator, name, None) is None:
+            kind = type(estimator).__name__
+            raise ValueError(f"{kind} has no {name}: expected a fitted MLPClassifier or MLPRegressor")
+    counts = len(estimator.coefs_), len(estimator.intercepts_)
+    if counts[0] != counts[1]:
+        raise ValueError(f"coefs_ has {counts[0]} entries and intercepts_ {counts[1]}, expected one of each a layer")
+    builder, last = Builder(), counts[0] - 1
     for l, (W, b) in enumerate(zip(estimator.coefs_, estimator.intercepts_, strict=True)):
         title = f"layer {l + 1}"
         builder.affine(title, np.transpose(W), b)

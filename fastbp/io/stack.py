@@ -119,6 +119,8 @@ def numbers(layer: str, array: Any) -> Array:
 
 def stack_of(network: Any) -> Stack:
     """Return the layers of a network; refuse activations that have no name elsewhere."""
+    if not hasattr(network, "activations"):
+        raise TypeError(f"network is of type {type(network).__name__}, expected a Network")
     for l, activation in enumerate(network.activations, start=1):
         if _KNOWN.get(activation.name) != activation:
             raise refused(f"layer {l}", f"the activation {activation.name!r} is not one of fastbp's own")
@@ -129,6 +131,9 @@ def stack_of(network: Any) -> Stack:
 
 def activations_of(activation: str | Sequence[str], output: str, n_layers: int) -> list[str]:
     """Return names for all layers, from one for the hidden layers or one for each, and that of the output."""
+    if not hasattr(activation, "__iter__"):
+        found = type(activation).__name__
+        raise TypeError(f"activation is of type {found}, expected the name of an activation or a list of names")
     hidden = [activation] * (n_layers - 1) if isinstance(activation, str) else list(activation)
     if len(hidden) != n_layers - 1:
         raise ValueError(f"activation has {len(hidden)} entries, expected one for each of the {n_layers - 1} "
@@ -141,6 +146,10 @@ def from_names(
 ) -> Stack:
     """Return the layers of arrays that are called "....weight" and "....bias", in their order."""
     builder = Builder()
+    keys: list[Any] = list(arrays)  # whatever the caller's mapping has
+    unnamed = [key for key in keys if not isinstance(key, str)]
+    if unnamed:
+        raise TypeError(f"a state dict has the key {unnamed[0]!r}, expected names that end in weight or bias")
     weights = {name.removesuffix("weight"): array for name, array in arrays.items() if name.endswith("weight")}
     strange = [name for name in arrays if not name.endswith(("weight", "bias"))]
     if strange:

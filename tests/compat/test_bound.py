@@ -218,3 +218,19 @@ def test_rows_where_samples_are_columns_are_named_by_their_own_shape():
             call()
     with pytest.raises(ValueError, match=r"Y has shape \(9, 2\), expected \(2, n_samples\)"):
         net.backprop(X.T, Y)
+
+
+@pytest.mark.filterwarnings("ignore:Setting the shape")
+@pytest.mark.parametrize("columns", [False, True])
+def test_arrays_that_get_another_shape_are_trained_as_they_were(columns):
+    found = []
+    for reshaped in (True, False):
+        W, b = arrays(columns, "(n,)")
+        net = fastbp.bind(W, b, columns=columns)
+        if reshaped:
+            W[0].shape, b[0].shape = (35,), (7, 1)
+        X, y = samples()
+        fastbp.Trainer(net, rng=0).fit(X.T if columns else X, y, epochs=2)
+        found.append([array.ravel() for array in (*W, *b)])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -147,3 +147,9 @@ def test_what_holds_no_parameters_is_named():
     for wrong in (None, "tanh", W.sum()):
         with pytest.raises(TypeError, match=r"gradients_or_step is of type .* or a function that makes a step"):
             fastbp.find_binding([W], X, Y, wrong)
+
+
+def test_gradients_of_0_tell_nothing():
+    p = parameters()
+    with pytest.raises(ValueError, match="gradients_or_step holds nothing but 0"):
+        fastbp.find_binding(p, X, T, [np.zeros_like(one) for one in p])

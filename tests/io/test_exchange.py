@@ -212,3 +212,40 @@ from_keras(to_keras(net))
 print(*({"torch", "sklearn", "keras", "onnx", "tensorflow"} & set(sys.modules)), "end")
 """
     assert run_python(code).split() == ["end"]
+
+
+# ------------------------------------------------------------------ what is none of these
+FITTED = {"coefs_": [np.ones((2, 1))], "intercepts_": [np.ones(1)], "activation": "relu", "out_activation_": "identity"}
+
+
+@pytest.mark.parametrize("name", FITTED)
+@pytest.mark.parametrize("lacks", [True, False], ids=["lacks it", "None"])
+def test_what_an_estimator_lacks_is_named(name, lacks):
+    others = {key: value for key, value in FITTED.items() if key != name}
+    with pytest.raises(ValueError, match=f"SimpleNamespace has no {name}: expected a fitted MLPClassifier"):
+        from_sklearn(SimpleNamespace(**others, **({} if lacks else {name: None})))
+
+
+def test_layers_of_an_estimator_are_weights_and_biases():
+    with pytest.raises(ValueError, match="coefs_ has 1 entries and intercepts_ 2, expected one of each a layer"):
+        from_sklearn(SimpleNamespace(**FITTED | {"intercepts_": [np.ones(1), np.ones(1)]}))
+
+
+@pytest.mark.parametrize("to", [to_keras, to_sklearn, to_torch])
+@pytest.mark.parametrize("network", [None, "net", 3], ids=str)
+def test_what_is_no_network_is_named(to, network):
+    with pytest.raises(TypeError, match=f"network is of type {type(network).__name__}, expected a Network"):
+        to(network)
+
+
+@pytest.mark.parametrize("activation", [None, 3, ACTIVATIONS["relu"]], ids=["None", "3", "object"])
+def test_activations_of_arrays_are_names(activation):
+    arrays = {"0.weight": np.ones((3, 2)), "0.bias": np.ones(3), "2.weight": np.ones((2, 3)), "2.bias": np.ones(2)}
+    for read, model in ((from_torch, arrays), (from_keras, [array.T for array in arrays.values()])):
+        with pytest.raises(TypeError, match=f"activation is of type {type(activation).__name__}, expected the name"):
+            read(model, activation=activation)
+
+
+def test_keys_of_a_state_dict_are_names():
+    with pytest.raises(TypeError, match="a state dict has the key 0, expected names that end in weight or bias"):
+        from_torch({0: np.ones((3, 2))})
