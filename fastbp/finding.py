@@ -208,8 +208,8 @@ def find_binding(
         given = gradients_or_step
         gradients = _listed(_named_like(parameters, given), "gradients_or_step")
         if gradients and not any(g.any() for g in gradients):
-            raise ValueError("gradients_or_step holds nothing but 0, which is a gradient of every network; take another "
-                             "batch")
+            raise ValueError("gradients_or_step holds nothing but 0, which is a gradient of every network; take "
+                             "another batch")
     shapes, expected = [g.shape for g in gradients], [p.shape for p in before]
     if shapes != expected:
         raise ValueError(f"gradients have the shapes {shapes}, expected those of the parameters, {expected}")

@@ -162,6 +162,11 @@ TRAINING = [
          "tests/training/test_users_code.py -k 'generator and reference'"),
     ),
     *_group(
+        "estimators/undo.py", "tests/estimators/test_failed_calls.py",
+        ("attributes of a fit that failed", "        vars(mlp).clear()\n        vars(mlp).update(before)\n", ""),
+        ("parameters of a fit that failed", "network.parameters[:] = parameters", "pass"),
+    ),
+    *_group(
         "best.py", "tests/training/test_callback_states.py -k 'reference'",
         ("broken parameters are best", " and are_finite(trainer)", ""),
         ("a tie is better", "self._sign * value < least - self._min_delta",

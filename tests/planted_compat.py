@@ -19,6 +19,8 @@ _BETWEEN = """
 
 #: (file, tests, (name, old, new), ...)
 FACES = (
+    ("compat/_nielsen.py", "tests/compat/test_nielsen.py -k keeps_its_cost",
+     ("a cost by a gradient of 0", "_TELLS_APART = 1e-150", "_TELLS_APART = 0.0")),
     ("compat/_deep.py", _COLUMNS,
      ("slope of relu at 0", "dZ[cache <= 0] = 0", "dZ[cache < -1] = 0"),
      ("means of biases", "1.0 / m * dZ.sum(axis=1, keepdims=True)", "dZ.sum(axis=1, keepdims=True)"),
