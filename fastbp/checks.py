@@ -68,16 +68,38 @@ def check_number(argument: str, value: Any, low: float = -math.inf, high: float 
     left = "(" if open_low or low == -math.inf else "["
     right = ")" if open_high or high == math.inf else "]"
     expected = f"{argument} must be a number in {left}{low:g}, {high:g}{right}, got {shown(value)}"
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{expected} ({type(value).__name__})")
-    try:
-        number = float(value)
-    except OverflowError:
-        raise ValueError(f"{expected}, which is beyond float64") from None
+    number = _as_float(value, expected)
     inside = low <= number <= high and not (open_low and number == low) and not (open_high and number == high)
     if not (inside and math.isfinite(number)):
         raise ValueError(expected)
     return number
+
+
+def check_real(argument: str, value: Any) -> float:
+    """Return `value` as a float, which may be infinite or NaN.
+
+    Raises
+    ------
+    TypeError
+        If `value` is not a real number.
+    ValueError
+        If it is an integer beyond float64.
+
+    Examples
+    --------
+    >>> check_real("loss", float("nan"))
+    nan
+    """
+    return value if type(value) is float else _as_float(value, f"{argument} must be a number, got {shown(value)}")
+
+
+def _as_float(value: Any, expected: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{expected} ({type(value).__name__})")
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{expected}, which is beyond float64") from None
 
 
 def check_count(argument: str, value: Any, low: int = 1, high: int | None = None) -> int:
@@ -104,6 +126,26 @@ def check_count(argument: str, value: Any, low: int = 1, high: int | None = None
     bounds = f">= {low}" if open_end else f"in {low}..{high}"
     expected = f"{argument} must be an integer {bounds}, got {shown(value)}"
     raise ValueError(expected) if is_integer else TypeError(f"{expected} ({type(value).__name__})")
+
+
+def check_step(step: Any) -> int:
+    """Return `step`, a number of updates made before, as an int.
+
+    Raises
+    ------
+    TypeError
+        If `step` is not an integer.
+    ValueError
+        If it is negative, or more than anybody makes.
+
+    Examples
+    --------
+    >>> check_step(-1)
+    Traceback (most recent call last):
+    ValueError: step must be an integer >= 0, got -1
+    """
+    # a fit asks for each of its steps: one comparison for what it passes
+    return step if type(step) is int and 0 <= step <= MANY else check_count("step", step, 0, MANY)
 
 
 def check_truth(argument: str, value: Any) -> bool:

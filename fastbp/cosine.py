@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from fastbp.checks import MANY, check_count, check_number, check_truth, keep, keep_counts, keep_from_0
+from fastbp.checks import MANY, check_count, check_number, check_step, check_truth, keep, keep_counts, keep_from_0
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ class CosineDecay:
 
     def __call__(self, step: int) -> float:
         """Return η(step)."""
+        step = check_step(step)
         share = self._share(step) if self.restarts else min(step / self.period, 1.0)
         return _half_cosine(self.initial, self.final, share)
 
@@ -131,6 +132,7 @@ class OneCycle:
 
     def __call__(self, step: int) -> float:
         """Return η(step)."""
+        step = check_step(step)
         first = self.peak / self.start
         last = self.total - 1
         top = self.warm * last

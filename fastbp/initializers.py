@@ -20,8 +20,9 @@ activation: he_normal for relu and its relatives, lecun_normal for selu, glorot_
 
 Notes
 -----
-W has the shape (n_out, n_in). Numbers are drawn in float64, layer after layer, W before b, and are rounded afterwards.
-Networks of one seed therefore agree in float32 and float64.
+An entry is a function (n_out, n_in, rng) -> W, both numbers 1 or more. W has the shape (n_out, n_in). Numbers are
+drawn in float64, layer after layer, W before b, and are rounded afterwards. Networks of one seed therefore agree in
+float32 and float64.
 
 Keras draws its he_normal and lecun_normal from a truncated normal distribution, PyTorch and fastbp do not. Keras's
 default is glorot_uniform. PyTorch's ``Linear`` draws weights and biases uniformly with the variance 1 / (3 n_in).
@@ -41,6 +42,7 @@ References
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -48,7 +50,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from fastbp.activations import Activation
 from fastbp.canonical import float_type, generator, layer_sizes
-from fastbp.checks import check_name, listed, shown
+from fastbp.checks import MANY, check_count, check_name, listed, shown
 
 __all__ = ["AUTO", "INITIALIZERS", "RANDOM_BIASES", "initialize"]
 
@@ -56,13 +58,23 @@ Weights = NDArray[np.float64]
 Initializer = Callable[[int, int, np.random.Generator], Weights]
 
 
+def _checked(draw: Initializer) -> Initializer:
+    """The function of one layer, which a program may call by itself."""
+
+    @wraps(draw)
+    def checked(n_out: int, n_in: int, rng: np.random.Generator) -> Weights:
+        return draw(check_count("n_out", n_out, 1, MANY), check_count("n_in", n_in, 1, MANY), generator(rng))
+
+    return checked
+
+
 def _normal(std: Callable[[int, int], float]) -> Initializer:
-    return lambda n_out, n_in, rng: std(n_out, n_in) * rng.standard_normal((n_out, n_in))
+    return _checked(lambda n_out, n_in, rng: std(n_out, n_in) * rng.standard_normal((n_out, n_in)))
 
 
 def _uniform(std: Callable[[int, int], float]) -> Initializer:
     # a uniform distribution on (-limit, limit) has the standard deviation limit / √3
-    return lambda n_out, n_in, rng: std(n_out, n_in) * 3.0**0.5 * rng.uniform(-1.0, 1.0, (n_out, n_in))
+    return _checked(lambda n_out, n_in, rng: std(n_out, n_in) * 3.0**0.5 * rng.uniform(-1.0, 1.0, (n_out, n_in)))
 
 
 def _glorot(n_out: int, n_in: int) -> float:
@@ -77,6 +89,7 @@ def _lecun(n_out: int, n_in: int) -> float:  # noqa: ARG001
     return float(n_in**-0.5)
 
 
+@_checked
 def orthogonal(n_out: int, n_in: int, rng: np.random.Generator) -> Weights:
     """W Wᵀ = I, or Wᵀ W = I if n_out > n_in, uniform over all such W (Saxe et al., 2014)."""
     Q, R = np.linalg.qr(rng.standard_normal((max(n_out, n_in), min(n_out, n_in))))
@@ -84,6 +97,7 @@ def orthogonal(n_out: int, n_in: int, rng: np.random.Generator) -> Weights:
     return Q if n_out >= n_in else Q.T
 
 
+@_checked
 def zeros(n_out: int, n_in: int, rng: np.random.Generator) -> Weights:  # noqa: ARG001
     """W = 0."""
     return np.zeros((n_out, n_in), np.float64)

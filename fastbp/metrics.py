@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fastbp.canonical import FloatArray
 from fastbp.checks import check_count, check_name, listed, shown
 from fastbp.conversion import as_array
-from fastbp.targets import Targets, name_one_class
+from fastbp.targets import Targets, name_one_class, targets
 
 __all__ = ["METRICS", "Metric", "NamedMetric", "better_if", "mae", "named_metrics", "r2", "top_k"]
 
@@ -41,7 +41,7 @@ def r2(y: FloatArray, a: FloatArray) -> float:
     Raises
     ------
     ValueError
-        If their shapes differ.
+        If their shapes differ, or there are no samples.
 
     Notes
     -----
@@ -77,7 +77,7 @@ def mae(y: FloatArray, a: FloatArray) -> float:
     Raises
     ------
     ValueError
-        If their shapes differ.
+        If their shapes differ, or there are no samples.
 
     Examples
     --------
@@ -90,10 +90,20 @@ def mae(y: FloatArray, a: FloatArray) -> float:
 
 def _of_one_shape(y: FloatArray, a: FloatArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Targets and outputs in float64: in integers a difference may wrap, of other shapes it has all pairs."""
-    targets, outputs = as_array(y, "y").astype(np.float64), as_array(a, "a").astype(np.float64)
-    if targets.shape != outputs.shape:
-        raise ValueError(f"targets have shape {targets.shape} and outputs {outputs.shape}, expected one shape")
-    return targets, outputs
+    rows, outputs = as_array(y, "y").astype(np.float64), as_array(a, "a").astype(np.float64)
+    if rows.shape != outputs.shape:
+        raise ValueError(f"targets have shape {rows.shape} and outputs {outputs.shape}, expected one shape")
+    if not rows.size:
+        raise ValueError(f"targets and outputs have shape {rows.shape}: no samples")
+    return rows, outputs
+
+
+def _of_classes(y: Any, a: Any) -> tuple[Targets, FloatArray]:
+    """Labels, or targets in rows, and as many outputs: a label out of range would be another output, or none."""
+    outputs = as_array(a, "a")
+    if outputs.ndim != 2 or not outputs.size:
+        raise ValueError(f"a has shape {outputs.shape}, expected (n_samples, n_outputs)")
+    return targets(y, outputs.shape, outputs.shape[1], np.dtype(np.float64), "y"), outputs
 
 
 def top_k(k: int) -> Metric:
@@ -108,7 +118,7 @@ def top_k(k: int) -> Metric:
     -------
     callable
         Function (y, a) -> float of labels (n_samples,), or of targets (n_samples, n_outputs), and outputs. It raises
-        ValueError for targets that do not name one class each.
+        ValueError for targets that do not name one class each, and for labels or shapes out of range.
 
     Raises
     ------
@@ -128,6 +138,7 @@ def top_k(k: int) -> Metric:
     k = check_count("k", k)
 
     def share(y: Targets, a: FloatArray) -> float:
+        y, a = _of_classes(y, a)
         if y.ndim == 2 and not name_one_class(y):
             raise ValueError(f"'top_{k}' needs targets that name one class each, and rows have several or none")
         labels = y if y.ndim == 1 else y.argmax(axis=1)

@@ -48,7 +48,7 @@ class _Moments(Optimizer):
     eps: float = 1e-8
 
     def _corrected(self, step: int, rate: float, decay: float) -> tuple[float, ...]:
-        correction1, correction2 = 1.0 - self.beta1 ** (step + 1), 1.0 - self.beta2 ** (step + 1)
+        correction1, correction2 = 1.0 - self.beta1 ** (step + 1.0), 1.0 - self.beta2 ** (step + 1.0)
         return rate / correction1, 1.0 - self.beta1, 1.0 - self.beta2, correction2**-0.5, above_0(self.eps), decay
 
 
@@ -223,7 +223,7 @@ class Adamax(_Moments):
         return rules.adamax
 
     def hyper(self, step: int) -> tuple[float, ...]:  # noqa: D102
-        rate = self.rate(step) / (1.0 - self.beta1 ** (step + 1))
+        rate = self.rate(step) / (1.0 - self.beta1 ** (step + 1.0))
         return rate, 1.0 - self.beta1, self.beta2, above_0(self.eps), self.weight_decay
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from fastbp.checks import check_count, check_number, keep_from_0
+from fastbp.checks import check_count, check_number, check_real, check_step, keep_from_0
 
 
 @dataclass
@@ -72,8 +72,9 @@ class ReduceOnPlateau:
         self.patience = check_count("patience", self.patience, 0)
         self.rate = self.initial
 
-    def __call__(self, step: int) -> float:  # noqa: ARG002
+    def __call__(self, step: int) -> float:
         """Return the current rate, whatever the step is."""
+        check_step(step)
         return self.rate
 
     def on_epoch(self, loss: float) -> None:
@@ -83,9 +84,15 @@ class ReduceOnPlateau:
         ----------
         loss : float
             Loss of an epoch. NaN does not count as a fall.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `loss` is not a number, or is beyond float64.
         """
+        loss = check_real("loss", loss)
         if loss < self.best - self.min_delta * abs(self.best) or (self.best == math.inf and loss < math.inf):
-            self.best, self.waited = float(loss), 0
+            self.best, self.waited = loss, 0
             return
         self.waited += 1
         if self.waited > self.patience:

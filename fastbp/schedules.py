@@ -2,7 +2,7 @@
 
 A step is one update, with one minibatch. Steps count from 0 over all fits of a trainer, and an epoch of n samples has
 ceil(n / batch_size) of them. An optimizer takes any function of the step as its ``learning_rate``; these are the usual
-ones, and ``schedule(t)`` is η(t).
+ones, and ``schedule(t)`` is η(t), for an integer t of 0 or more.
 
 Notes
 -----
@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from fastbp.checks import keep_counts, keep_from_0, refuse_class
+from fastbp.checks import check_step, keep_counts, keep_from_0, refuse_class
 from fastbp.cosine import CosineDecay, OneCycle
 from fastbp.plateau import ReduceOnPlateau
 
@@ -25,6 +25,11 @@ __all__ = ["SCHEDULES", "Constant", "CosineDecay", "ExponentialDecay", "InverseS
            "Schedule", "StepDecay", "WarmUp", "epoch_schedules"]
 
 Schedule = Callable[[int], float]
+
+
+def _decayed(initial: float, factor: float, exponent: float) -> float:
+    """initial · factor^exponent, where a rate of 0 stays 0."""
+    return initial * _power(factor, exponent) if initial else 0.0
 
 
 def _power(base: float, exponent: float) -> float:
@@ -60,8 +65,9 @@ class Constant:
     def __post_init__(self) -> None:
         keep_from_0(self, "value")
 
-    def __call__(self, step: int) -> float:  # noqa: ARG002
+    def __call__(self, step: int) -> float:
         """Return η(step)."""
+        check_step(step)
         return self.value
 
 
@@ -106,7 +112,7 @@ class StepDecay(_Decay):
 
     def __call__(self, step: int) -> float:
         """Return η(step)."""
-        return self.initial * _power(self.factor, step // self.every)
+        return _decayed(self.initial, self.factor, check_step(step) // self.every)
 
 
 @dataclass(frozen=True)
@@ -139,7 +145,7 @@ class ExponentialDecay(_Decay):
 
     def __call__(self, step: int) -> float:
         """Return η(step)."""
-        return self.initial * _power(self.factor, step / self.every)
+        return _decayed(self.initial, self.factor, check_step(step) / self.every)
 
 
 @dataclass(frozen=True)
@@ -185,7 +191,7 @@ class InverseScaling:
 
     def __call__(self, step: int) -> float:
         """Return η(step)."""
-        return self.initial / _power(1.0 + step / self.every, self.power)
+        return self.initial / _power(1.0 + check_step(step) / self.every, self.power)
 
 
 @dataclass(frozen=True)
@@ -225,6 +231,7 @@ class WarmUp:
 
     def __call__(self, step: int) -> float:
         """Return η(step)."""
+        step = check_step(step)
         then = self.schedule(max(step - self.steps, 0)) if callable(self.schedule) else self.schedule
         return then * min((step + 1) / self.steps, 1.0)
 

@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fastbp.checks import check_number, keep, refuse_class
+from fastbp.checks import check_number, check_step, keep, refuse_class
 
 __all__ = ["HIGH", "UPDATE_RULES", "Optimizer", "Rule", "State"]
 
@@ -116,6 +116,11 @@ class Optimizer:
         -------
         tuple of float
             Numbers h, equally many at every step.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `rate`.
         """
         raise NotImplementedError
 
@@ -165,7 +170,7 @@ class Optimizer:
         Raises
         ------
         TypeError, ValueError
-            If the schedule returns anything but a finite number of 0 or more.
+            If `step` is not an integer of 0 or more, or the schedule returns anything but a finite number of 0 or more.
 
         Examples
         --------
@@ -173,6 +178,7 @@ class Optimizer:
         >>> SGD(lambda step: 1.0 / (step + 1)).rate(step=3)
         0.25
         """
+        step = check_step(step)
         if callable(self.learning_rate):
             return check_number(f"learning_rate({step})", self.learning_rate(step), 0.0)
         return self.learning_rate

@@ -77,8 +77,8 @@ OPTIMIZERS = [
     *_group(
         "moments.py", "tests/tables/test_optimizers.py",
         ("no correction of ν", "correction2**-0.5", "1.0"),
-        ("correction one step late", "1.0 - self.beta1 ** (step + 1), 1.0 - self",
-         "1.0 - self.beta1 ** (step + 2), 1.0 - self"),
+        ("correction one step late", "1.0 - self.beta1 ** (step + 1.0), 1.0 - self",
+         "1.0 - self.beta1 ** (step + 2.0), 1.0 - self"),
         ("decay without the rate", "return self._corrected(step, rate, rate * self.weight_decay)",
          "return self._corrected(step, rate, self.weight_decay)"),
         ("a step of 0 / 0", "return max(eps, _LEAST_EPS)", "return eps", _RULES + " -k there_alone"),
@@ -90,8 +90,9 @@ OPTIMIZERS = [
     ),
     *_group(
         "schedules.py", "tests/tables/test_schedules.py",
-        ("steps without stairs", "_power(self.factor, step // self.every)",
-         "_power(self.factor, step / self.every + 0.01)"),
+        ("steps without stairs", "check_step(step) // self.every",
+         "check_step(step) / self.every + 0.01"),
+        ("any number of updates", "        check_step(step)\n        return self.value", "        return self.value"),
         ("warm-up one step late", "min((step + 1) / self.steps, 1.0)", "min(step / self.steps, 1.0)"),
     ),
 ]

@@ -102,3 +102,16 @@ def test_what_is_wrong_is_named(init, error, words):
     with pytest.raises(error) as caught:
         make(init)
     assert all(word in str(caught.value) for word in words)
+
+
+@names
+def test_a_layer_that_cannot_be_is_named(name):
+    draw = INITIALIZERS[name]
+    for sizes, error, message in (((0, 3), ValueError, "n_out must be"), ((3, 0), ValueError, "n_in must be"),
+                                  ((-1, 3), ValueError, "n_out must be"), ((3, 10**400), ValueError, "n_in must be"),
+                                  ((3, 2.0), TypeError, "n_in must be"), ((True, 3), TypeError, "n_out must be"),
+                                  ((None, 3), TypeError, "n_out must be")):
+        with pytest.raises(error, match=message):
+            draw(*sizes, np.random.default_rng(0))
+    with pytest.raises(TypeError, match="rng is 'a'"):
+        draw(2, 3, "a")

@@ -9,7 +9,7 @@ import pickle
 import numpy as np
 import pytest
 
-from fastbp.optimizers import SGD
+from fastbp.optimizers import OPTIMIZERS, SGD
 from fastbp.schedules import (
     SCHEDULES,
     Constant,
@@ -63,6 +63,12 @@ def test_schedules_pickle_and_copy(schedule):
     for twin in (pickle.loads(pickle.dumps(schedule)), copy.deepcopy(schedule)):
         assert twin == schedule
         assert twin(5) == schedule(5)
+
+
+@pytest.mark.parametrize("schedule", [StepDecay, ExponentialDecay])
+def test_a_rate_of_0_stays_0_where_its_factor_grows_beyond_floats(schedule):
+    assert schedule(0.0, every=1, factor=10.0)(400) == 0.0
+    assert schedule(1.0, every=1, factor=10.0)(400) == math.inf
 
 
 def test_one_cycle_rises_then_falls():
@@ -122,6 +128,45 @@ def test_plateau_goes_on_after_pickling():
 def test_arguments_out_of_range_are_named(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+# what is no number of updates, and the error that says so
+NO_STEPS = [(-1, ValueError), (10**400, ValueError), (2**53 + 1, ValueError), (np.int64(-1), ValueError),
+            (0.0, TypeError), (2.5, TypeError), (True, TypeError), (None, TypeError), ("1", TypeError),
+            (np.arange(3), TypeError)]
+no_steps = pytest.mark.parametrize(("step", "error"), NO_STEPS, ids=lambda x: repr(x)[:12])
+
+
+@no_steps
+@schedules
+def test_a_schedule_called_with_no_number_of_updates_says_so(schedule, step, error):
+    with pytest.raises(error, match=r"^step must be an integer") as caught:
+        schedule(step)
+    assert len(str(caught.value)) < 300
+
+
+@no_steps
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_so_does_an_optimizer(name, step, error):
+    for method in (OPTIMIZERS[name].rate, OPTIMIZERS[name].hyper):
+        with pytest.raises(error, match=r"^step must be an integer"):
+            method(step)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_steps_of_numpy_are_numbers_of_updates(optimizer):
+    for step in (np.int8(127), np.uint8(255), np.int64(3)):  # whose sum with 1 would begin anew
+        assert optimizer.hyper(step) == optimizer.hyper(int(step))
+
+
+@pytest.mark.parametrize(("loss", "error"), [(None, TypeError), ("1", TypeError), (True, TypeError),
+                                             (np.ones(2), TypeError), (10**400, ValueError)],
+                         ids=lambda x: repr(x)[:12])
+def test_a_plateau_takes_numbers_only(loss, error):
+    schedule = ReduceOnPlateau(1.0, patience=0)
+    with pytest.raises(error, match=r"^loss must be a number"):
+        schedule.on_epoch(loss)
+    assert schedule == ReduceOnPlateau(1.0, patience=0)
 
 
 def test_defaults_are_those_of_torch():

@@ -319,6 +319,17 @@ def test_k_is_how_many_outputs_count():
     refused(metrics.top_k, 0, -1, 1.5, "2", None, True)
     with pytest.raises(ValueError, match="'top_1' needs targets that name one class each"):
         metrics.top_k(1)(np.ones((4, 4)), a)
+    assert metrics.top_k(1)(y.tolist(), a.tolist()) == metrics.top_k(1)(y, a)
+    for strange, error, message in (
+        (y - 1, ValueError, r"y\[\d\] is -1, expected labels 0..3"), (y + 1, ValueError, r"y\[\d\] is 4, expected"),
+        (y[:1], ValueError, "y has shape"), (y + 0.5, TypeError, "labels must be integers"),
+        (None, TypeError, "y holds"),
+    ):
+        with pytest.raises(error, match=message):
+            metrics.top_k(1)(strange, a)
+    for metric in (metrics.top_k(1), metrics.r2, metrics.mae):
+        with pytest.raises(ValueError, match="shape"):
+            metric(np.zeros((0, 4)), np.zeros((0, 4)))
 
 
 def test_a_metric_that_gives_no_number_is_named(implementation):
