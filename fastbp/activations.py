@@ -133,13 +133,12 @@ class Activation:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
             raise TypeError(f"name must be a string, got {shown(self.name)} ({type(self.name).__name__})")
+        title = f"activation {shown(self.name)}"
         if not callable(self.function):
-            raise TypeError(f"function of activation {self.name!r} must be callable, got {shown(self.function)}")
+            raise TypeError(f"function of {title} must be callable, got {shown(self.function)}")
         if not (self.derivative is None or callable(self.derivative)):
-            raise TypeError(
-                f"derivative of activation {self.name!r} must be callable or None, got {shown(self.derivative)}"
-            )
-        check_name(f"init of activation {self.name!r}", self.init, ("glorot", "he", "lecun"))
+            raise TypeError(f"derivative of {title} must be callable or None, got {shown(self.derivative)}")
+        check_name(f"init of {title}", self.init, ("glorot", "he", "lecun"))
 
 
 def identity(z: Any) -> Any:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from fastbp.checks import check_name, check_number, shown
+from fastbp.checks import check_name, check_number, shortened, shown
 from fastbp.conversion import is_finite
 from fastbp.exceptions import FormatError
 from fastbp.metrics import better_if
@@ -52,7 +52,8 @@ class Best:
         known = better_if(monitor) if mode == "auto" else mode
         if known is None:
             known_are = "loss, mae, seconds, accuracy, r2 and top_k"
-            raise ValueError(f"mode 'auto' is for {known_are}; for monitor {monitor!r} say mode='min' or mode='max'")
+            said = f"mode 'auto' is for {known_are}; for monitor {shown(monitor)}"
+            raise ValueError(f"{said} say mode='min' or mode='max'")
         self._sign = -1.0 if known == "max" else 1.0
         self._min_delta = check_number("min_delta", min_delta, 0.0)
         self.value = math.nan
@@ -85,7 +86,7 @@ class Best:
         (True, False)
         """
         if self.monitor not in logs:
-            raise ValueError(f"monitor {self.monitor!r} is not measured, there are {', '.join(logs)}")
+            raise ValueError(f"monitor {shown(self.monitor)} is not measured, there are {shortened(', '.join(logs))}")
         value = float(logs[self.monitor])
         least = math.inf if math.isnan(self.value) else self._sign * self.value
         better = self._sign * value < least - self._min_delta and are_finite(trainer)
@@ -136,7 +137,7 @@ class Best:
             return False
         value = state.get("best")
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise FormatError(f"the best value of {self.monitor!r} in a checkpoint is {value!r}")
+            raise FormatError(f"the best value of {shown(self.monitor)} in a checkpoint is {shown(value)}")
         self.value = float(value)
         return True
 

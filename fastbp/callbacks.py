@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastbp.best import Best
-from fastbp.checks import check_count, check_name, check_truth
+from fastbp.checks import check_count, check_name, check_truth, shown
 from fastbp.events import EVENTS, Callback
 from fastbp.exceptions import DivergenceError, FormatError
 from fastbp.recorders import CSVLogger, ModelCheckpoint
@@ -50,7 +50,7 @@ class LambdaCallback:
         for event, function in functions.items():
             check_name("the event of a LambdaCallback", event, EVENTS)
             if not callable(function):
-                raise TypeError(f"{event} must be a function, got {function!r}")
+                raise TypeError(f"{event} must be a function, got {shown(function)}")
             setattr(self, event, function)
 
 

@@ -157,7 +157,7 @@ def layer_sizes(sizes: Any) -> tuple[int, ...]:
     """
     if isinstance(sizes, np.ndarray):
         sizes = sizes.tolist()
-    if not isinstance(sizes, Sequence) or isinstance(sizes, str):
+    if not isinstance(sizes, Sequence) or isinstance(sizes, (str, bytes, bytearray)):
         raise TypeError(f"sizes is {shown(sizes)}, expected a sequence of integers such as [784, 128, 10]")
     if len(sizes) < 2:
         raise ValueError(f"sizes is {shown(sizes)}, expected at least two: the inputs and the outputs")
@@ -179,7 +179,7 @@ def float_type(dtype: DTypeLike | None) -> np.dtype[Any]:
     """
     try:
         found = np.dtype(np.void if dtype is None else dtype)
-    except (TypeError, ValueError):  # of text that is no UTF-8, too
+    except Exception:  # noqa: BLE001 - of text that is no UTF-8, and whatever the object's own methods raise
         found = np.dtype(np.void)
     if found not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise ValueError(f"dtype is {shown(dtype)}, expected float32 or float64")
@@ -204,7 +204,7 @@ def generator(rng: Any) -> np.random.Generator:
         raise ValueError(f"{expected}, and seeds in no more than {_SEED_DEPTH} lists")
     try:
         return np.random.default_rng(np.asarray(rng) if isinstance(rng, np.ndarray) else rng)
-    except (TypeError, ValueError, OverflowError) as error:
+    except Exception as error:  # noqa: BLE001 - its own methods may raise anything
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"{expected}: {shown(error.args[0] if error.args else error)}") from None
 

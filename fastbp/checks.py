@@ -16,7 +16,7 @@ MANY = 2**53
 
 # ------------------------------------------------------------------ numbers and names
 def shown(value: Any, length: int = 100) -> str:
-    """Return how a message shows a value: on one line, and not longer than somebody reads.
+    """Return how a message shows a value: on one line, and not longer than somebody reads, whatever its `repr` does.
 
     Examples
     --------
@@ -25,8 +25,24 @@ def shown(value: Any, length: int = 100) -> str:
     """
     try:
         text = " ".join(repr(value).split())
-    except ValueError:  # Python writes integers of up to 4300 digits
-        return f"an integer of {int(value).bit_length()} bits"
+    except Exception:  # noqa: BLE001 - it is the user's, and Python writes integers of up to 4300 digits
+        known = type(value) is int
+        text = f"an integer of {value.bit_length()} bits" if known else f"{type(value).__name__} whose repr fails"
+    return shortened(text, length)
+
+
+def shortened(text: Any, length: int = 100) -> str:
+    """Return how a message quotes text, such as that of another error: not longer than somebody reads.
+
+    Examples
+    --------
+    >>> shortened("a list"), len(shortened("x" * 1000))
+    ('a list', 100)
+    """
+    try:
+        text = str(text)
+    except Exception:  # noqa: BLE001 - an error of the user's may be unable to say what it is
+        text = f"{type(text).__name__} whose text cannot be had"
     return text if len(text) <= length else f"{text[: length - 3]}..."
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastbp.checks import shown
+from fastbp.checks import shortened, shown
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -45,7 +45,7 @@ def place(argument: str, where: Sequence[Any], given: Any = None) -> str:
     """
     name, of, rest = argument.partition(" of ")
     columns = getattr(given, "column_names", getattr(given, "columns", None))
-    named = f" (column {columns[where[1]]!r})" if columns is not None and len(where) == 2 else ""
+    named = f" (column {shown(columns[where[1]])})" if columns is not None and len(where) == 2 else ""
     return f"{name}[{', '.join(map(str, where))}]{of}{rest}{named}"
 
 
@@ -88,17 +88,19 @@ def as_array(value: Any, argument: str, n_classes: int = 0) -> NDArray[Any]:
     try:
         array = np.asarray(value)
     except ValueError as error:
-        raise ValueError(f"{argument} is not a rectangular array: {error}") from None
+        raise ValueError(f"{argument} is not a rectangular array: {shortened(error)}") from None
     except (TypeError, RuntimeError) as error:  # tensors of other libraries, of a type or at a place NumPy lacks
         wide = ".float()" if "float" in str(getattr(value, "dtype", "")) else ""
         hint = f"; pass `{name}.detach().cpu(){wide}.numpy()`" if hasattr(value, "detach") else ""
-        raise TypeError(f"{argument} is a {type(value).__name__} that NumPy cannot read: {error}{hint}") from None
+        kind = type(value).__name__
+        raise TypeError(f"{argument} is a {kind} that NumPy cannot read: {shortened(error)}{hint}") from None
     if array.dtype.kind == "O":
         return _of_objects(array, argument, n_classes, value)
     if array.dtype.kind in "mM" and np.isnat(array).any():
         raise missing(array, argument, tuple(np.argwhere(np.isnat(array))[0]), value, "NaT")
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"{argument} holds {_kind(array)}, expected real numbers{_advice(array, argument, n_classes)}")
+        kind = shortened(_kind(array))
+        raise TypeError(f"{argument} holds {kind}, expected real numbers{_advice(array, argument, n_classes)}")
     return array
 
 

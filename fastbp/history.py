@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fastbp.checks import shown
+from fastbp.checks import shortened, shown
 from fastbp.paths import check_path
 
 _ALWAYS = ("loss", "accuracy", "seconds", "val_loss", "val_accuracy")
@@ -133,7 +133,7 @@ class History(Mapping[str, NDArray[np.float64]]):
         names = list(dict.fromkeys([*self.history, *later.history]))
         uneven = [name for name in names if (name in self) != (name in later)]
         if uneven and self.loss and later.loss:
-            raise ValueError(f"only one of the two fits measured {', '.join(uneven)}")
+            raise ValueError(f"only one of the two fits measured {shortened(', '.join(uneven))}")
         return type(self)({name: getattr(self, name, []) + getattr(later, name, []) for name in names})
 
     def __repr__(self) -> str:
@@ -227,7 +227,7 @@ def _numbers(name: Any, values: Any) -> list[float]:
     try:
         return [float(x) for x in values]
     except (TypeError, ValueError, OverflowError):
-        raise TypeError(f"columns[{name!r}] must be a list of numbers, got {shown(values)}") from None
+        raise TypeError(f"columns[{shown(name)}] must be a list of numbers, got {shown(values)}") from None
 
 
 def table(history: History) -> dict[str, NDArray[np.float64]]:
@@ -260,10 +260,11 @@ def table(history: History) -> dict[str, NDArray[np.float64]]:
         except (TypeError, ValueError, OverflowError):
             column = np.empty((0, 0))
         if column.ndim != 1:
-            raise ValueError(f"history.{name} must be a list of numbers, one for each epoch, got {shown(values)}")
+            what = f"history.{shortened(name)} must be a list of numbers, one for each epoch"
+            raise ValueError(f"{what}, got {shown(values)}")
         columns[name] = column
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         found = ", ".join(f"{name} has {n}" for name, n in lengths.items())
-        raise ValueError(f"the history must have a number for each epoch in every list: {found}")
+        raise ValueError(f"the history must have a number for each epoch in every list: {shortened(found, 200)}")
     return columns

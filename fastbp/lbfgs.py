@@ -13,7 +13,7 @@ from fastbp.base.network import BaseNetwork
 from fastbp.base.parameters import layer_views
 from fastbp.base.shares import SharedGradient
 from fastbp.canonical import FloatArray
-from fastbp.checks import check_count, check_number, shown
+from fastbp.checks import MANY, check_count, check_number, shown
 from fastbp.distributed.alone import Alone
 from fastbp.distributed.communicator import ranks_of
 from fastbp.distributed.ranks import Ranks
@@ -147,7 +147,8 @@ def fit_lbfgs(
             if not network._trains_biases:
                 raise ValueError("the network has no biases, and L-BFGS trains them; take a Trainer")
             l2 = check_number("l2", l2, 0.0)
-            options = {"maxiter": check_count("max_iter", max_iter), "gtol": check_number("tol", tol, 0.0), "ftol": 0.0}
+            max_iter = check_count("max_iter", max_iter, 1, MANY)
+            options = {"maxiter": max_iter, "gtol": check_number("tol", tol, 0.0), "ftol": 0.0}
             options["maxfun"] = 20 * max_iter  # maxiter comes first: an iteration takes little more than one evaluation
             objective = Objective(network, (*network._rows(X, Y), sample_weight), l2)
             _scipy_minimize()

@@ -143,20 +143,21 @@ class Loss:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
             raise TypeError(f"name must be a string, got {shown(self.name)} ({type(self.name).__name__})")
+        title = f"loss {shown(self.name)}"
         if not callable(self.cost):
-            raise TypeError(f"cost of loss {self.name!r} must be callable, got {shown(self.cost)}")
+            raise TypeError(f"cost of {title} must be callable, got {shown(self.cost)}")
         if not (self.derivative is None or callable(self.derivative)):
-            raise TypeError(f"derivative of loss {self.name!r} must be callable or None, got {shown(self.derivative)}")
+            raise TypeError(f"derivative of {title} must be callable or None, got {shown(self.derivative)}")
         for name in ("targets", "outputs"):
             if not isinstance(getattr(self, name), Domain):
-                raise TypeError(f"{name} of loss {self.name!r} must be a Domain, got {shown(getattr(self, name))}")
-        check_truth(f"labels of loss {self.name!r}", self.labels)
+                raise TypeError(f"{name} of {title} must be a Domain, got {shown(getattr(self, name))}")
+        check_truth(f"labels of {title}", self.labels)
         logits: Any = self.logits
         if not (isinstance(logits, Mapping) and all(isinstance(form, LogitsForm) for form in logits.values())):
-            raise TypeError(f"logits of loss {self.name!r} must be a dict of LogitsForm, got {shown(logits)}")
+            raise TypeError(f"logits of {title} must be a dict of LogitsForm, got {shown(logits)}")
         suits: Any = self.suits
         if not (isinstance(suits, tuple) and all(isinstance(name, str) for name in suits)):
-            raise TypeError(f"suits of loss {self.name!r} must be a tuple of names, got {shown(suits)}")
+            raise TypeError(f"suits of {title} must be a tuple of names, got {shown(suits)}")
 
 
 def quadratic(a: Any, y: Any) -> Any:

@@ -241,7 +241,7 @@ class NamedMetric:
         try:
             return float(found)
         except (TypeError, ValueError, OverflowError):
-            raise TypeError(f"metric {self.name!r} returned {shown(found)}, expected a number") from None
+            raise TypeError(f"metric {shown(self.name)} returned {shown(found)}, expected a number") from None
 
 
 def named_metrics(
@@ -286,7 +286,7 @@ def named_metrics(
             raise TypeError(f"metrics holds {shown(metric)}, expected a name or a function (y_true, a) -> float")
         measured = {"loss"} if count_correct is None else {"loss", "accuracy"}
         if found.name in named or (found.own and found.name in measured) or found.name == "loss":
-            raise ValueError(f"metrics has more than one {found.name!r}; give a function another __name__")
+            raise ValueError(f"metrics has more than one {shown(found.name)}; give a function another __name__")
         named[found.name] = found
     return named
 

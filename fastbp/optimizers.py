@@ -26,7 +26,7 @@ from typing import Any, ClassVar, NoReturn
 import numpy as np
 
 from fastbp import update_rules as rules
-from fastbp.checks import check_count, check_number, check_truth, choose, keep
+from fastbp.checks import check_count, check_number, check_truth, choose, keep, shortened, shown
 from fastbp.moments import Adam, Adamax, AdamW, Lion, above_0
 from fastbp.update_rules import HIGH, Optimizer, Rule
 
@@ -254,7 +254,8 @@ def how_to_change(name: str, value: Any, place: str) -> str:
     >>> how_to_change("momentum", 0.9, "trainer.optimizer")
     '`trainer.optimizer = dataclasses.replace(trainer.optimizer, momentum=0.9)`'
     """
-    return f"`{place} = dataclasses.replace({place}, {name}={value!r})`"
+    place, name = shortened(place), shortened(name)
+    return f"`{place} = dataclasses.replace({place}, {name}={shown(value)})`"
 
 
 def _refuse(optimizer: Optimizer, name: str, value: Any) -> NoReturn:
@@ -293,7 +294,7 @@ def check_rule(optimizer: Optimizer) -> None:
     h: Any = optimizer.hyper(0)
     count = check_count(f"{name}.states", optimizer.states, 0)
     if not isinstance(h, Sequence | np.ndarray):
-        raise TypeError(f"{name}.hyper(0) must be a tuple of numbers, got {h!r}")
+        raise TypeError(f"{name}.hyper(0) must be a tuple of numbers, got {shown(h)}")
     h = tuple(check_number(f"{name}.hyper(0)[{k}]", number) for k, number in enumerate(h))
     w, rule = np.ones(3), optimizer.formula()
     called = f"the rule of {name}, called with w, g, {count} states and {len(h)} numbers h,"
@@ -304,9 +305,10 @@ def check_rule(optimizer: Optimizer) -> None:
             shapes = [np.shape(new), *map(np.shape, states)]
             whole = type(states) is tuple and shapes == [(3,)] * (count + 1)
     except Exception as error:
-        raise TypeError(f"{called} fails: {type(error).__name__}: {error}") from error
+        raise TypeError(f"{called} fails: {type(error).__name__}: {shortened(error)}") from error
     if not whole:
-        raise TypeError(f"{called} must return w and a tuple of as many states, in their shape; it returned {found!r}")
+        wanted = "must return w and a tuple of as many states, in their shape"
+        raise TypeError(f"{called} {wanted}; it returned {shown(found)}")
 
 
 def get_optimizer(spec: str | Optimizer, argument: str = "optimizer") -> Optimizer:

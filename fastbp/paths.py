@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from string import Formatter
 from typing import Any, NamedTuple
 
-from fastbp.checks import shown
+from fastbp.checks import shortened, shown
 from fastbp.kernels.runtime import whole_files
 
 
@@ -108,8 +108,8 @@ def check_ending(path: Any, own: str = ".safetensors") -> str:
     if kind is not _ENDINGS[own]:
         other = os.path.splitext(os.path.basename(text))[0] + own
         raise ValueError(
-            f"{text!r} is a name for {kind.name}, and this writes {_ENDINGS[own].name}; call it {other!r} or use "
-            f"{kind.write}"
+            f"{shown(text)} is a name for {kind.name}, and this writes {_ENDINGS[own].name}; call it {shown(other)} or "
+            f"use {kind.write}"
         )
     return text
 
@@ -228,5 +228,8 @@ class PathTemplate:
         values = {**logs, "epoch": epoch}
         strange = [field for field in self._fields if field not in values]
         if strange:
-            raise ValueError(f"{strange[0]!r} in the path {self.text!r} is not measured, there are {', '.join(values)}")
+            raise ValueError(
+                f"{shown(strange[0])} in the path {shown(self.text)} is not measured, there are "
+                f"{shortened(', '.join(values))}"
+            )
         return self.text.format(**values)

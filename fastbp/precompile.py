@@ -8,6 +8,7 @@ from numpy.typing import DTypeLike
 from fastbp import canonical
 from fastbp.activations import ACTIVATIONS, SOFTMAX
 from fastbp.canonical import FloatArray
+from fastbp.checks import check_truth
 from fastbp.kernels.blocking import DIRECT_BATCHES
 from fastbp.kernels.epoch import TRAIN
 from fastbp.kernels.inference import outputs_parallel, outputs_serial
@@ -33,6 +34,8 @@ def warmup(dtype: DTypeLike | None = None, *, complete: bool = False) -> None:
     ------
     ValueError
         If `dtype` is neither float32 nor float64.
+    TypeError
+        If `complete` is not True or False.
 
     Notes
     -----
@@ -42,6 +45,7 @@ def warmup(dtype: DTypeLike | None = None, *, complete: bool = False) -> None:
     --------
     >>> warmup("float32")
     """
+    complete = check_truth("complete", complete)
     for each in (np.dtype(np.float32), np.dtype(np.float64)) if dtype is None else (canonical.float_type(dtype),):
         _train(Network([1, 1, 2], dtype=each), "sgd")
         _train(Network([1, 1, 1], output="sigmoid", dtype=each), "adam")

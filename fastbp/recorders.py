@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastbp.best import MODES, Best, are_finite
-from fastbp.checks import check_name, check_truth
+from fastbp.checks import check_name, check_truth, shortened, shown
 from fastbp.events import Callback
 from fastbp.exceptions import FormatError
 from fastbp.kernels.runtime import whole_files
@@ -91,7 +91,7 @@ class ModelCheckpoint(Callback):
 
     def on_checkpoint(self, trainer: Any, epoch: int, logs: Mapping[str, float]) -> None:  # noqa: ARG002, D102
         if not are_finite(trainer):
-            message = f"parameters are not finite after epoch {trainer.epochs}: {self._path.text!r} is not written"
+            message = f"parameters are not finite after epoch {trainer.epochs}: {shown(self._path.text)} is not written"
             warnings.warn(message, RuntimeWarning, stacklevel=2)
         elif self._due:
             try:
@@ -194,7 +194,10 @@ class CSVLogger(Callback):
         # The file is opened for each row, so nothing stays open after an error and the callback can be pickled.
         strange = [] if self._columns is None else [name for name in logs if name not in self._columns]
         if strange:
-            raise ValueError(f"{self._path} has the columns {self._columns}, and epoch {epoch} has {strange[0]!r}, too")
+            raise ValueError(
+                f"{shortened(self._path)} has the columns {shown(self._columns)}, and epoch {epoch} has "
+                f"{shown(strange[0])}, too"
+            )
         with open(self._path, "a+", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             if self._columns is None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastbp.checks import shown
 from fastbp.conversion import DOT_LIMIT, FloatArray, as_array, finite, missing, place, variable
 from fastbp.losses import ANY, Loss
 
@@ -156,7 +157,7 @@ def _shape_message(Y: NDArray[Any], shape: tuple[int, int], n_classes: int, argu
     expected = f"{shape} or integer labels ({n_samples},)" if n_classes else f"{shape}"
     message, whole = f"{argument} has shape {Y.shape}, expected {expected}", Y.dtype.kind in "biu"
     if Y.shape == (n_samples,) and whole and not n_classes and n_samples and 0 <= Y.min() <= Y.max() < n_outputs:
-        what = "the loss" if loss is None else f"loss {loss.name!r}"
+        what = "the loss" if loss is None else f"loss {shown(loss.name)}"
         rows = f"`numpy.eye({n_outputs})[numpy.asarray({name}, int)]`"
         return f"{message}; {what} takes no labels: pass rows of 0 and 1, {rows}, or take loss='cross_entropy'"
     if Y.shape == (n_samples, 1) and n_classes and whole:
@@ -183,11 +184,12 @@ def _float_labels_message(Y: NDArray[Any], n_classes: int, argument: str) -> str
 def _domain_message(Y: FloatArray, argument: str, loss: Loss, given: Any) -> str:
     outside = loss.targets.outside(Y)
     if not outside.any():  # numbers of two sets
-        return f"{argument} has {', '.join(f'{x:g}' for x in np.unique(Y))}; loss {loss.name!r} takes {loss.targets}"
+        found = ", ".join(f"{x:g}" for x in np.unique(Y))
+        return f"{argument} has {found}; loss {shown(loss.name)} takes {loss.targets}"
     where = tuple(int(i) for i in np.argwhere(outside)[0])
     at = place(argument, where, given)
     hint = _scale_hint(set(np.unique(Y).tolist()), variable(argument), loss)
-    return f"{at} is {Y[where]:g}; loss {loss.name!r} takes targets that are {loss.targets}{hint}"
+    return f"{at} is {Y[where]:g}; loss {shown(loss.name)} takes targets that are {loss.targets}{hint}"
 
 
 def _scale_hint(found: set[float], name: str, loss: Loss) -> str:
@@ -212,6 +214,6 @@ def _sum_message(Y: FloatArray, argument: str, loss: Loss) -> str:
     scaled = f"`numpy.asarray({name}) / numpy.sum({name}, axis=1, keepdims=True)`"
     scales = f"; {scaled} scales them" if bool((Y.sum(axis=1) > 0.0).all()) else ""
     return (
-        f"row {s} of {argument} sums to {total:g}; with output='softmax' the targets of loss {loss.name!r} sum to 1 in "
-        f"each row{scales}; {hint}"
+        f"row {s} of {argument} sums to {total:g}; with output='softmax' the targets of loss {shown(loss.name)} sum "
+        f"to 1 in each row{scales}; {hint}"
     )

@@ -47,7 +47,8 @@ def class_weights(weights: Any, network: BaseNetwork) -> ClassWeights:
         return None
     n_classes = network.n_classes
     if n_classes == 0:
-        raise ValueError(f"class_weight is for losses that take labels, the network has {network.loss_function.name!r}")
+        name = shown(network.loss_function.name)
+        raise ValueError(f"class_weight is for losses that take labels, the network has {name}")
     if isinstance(weights, str) and weights == "balanced":
         return "balanced"
     expected = f"class_weight must be 'balanced' or have a number >= 0 for each of the labels 0..{n_classes - 1}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastbp.activations import SOFTMAX, Activation
+from fastbp.checks import shortened, shown
 from fastbp.losses import Loss
 
 # Sums z at which the values of an output activation are looked at.
@@ -53,16 +54,17 @@ def check_pair(output: Activation, loss: Loss, n_outputs: int, threshold: float)
     if not len(a):
         return
     outside = loss.outputs.outside(a)
-    suited = " or ".join(f"output={name!r}" for name in loss.suits)
+    names = shown(loss.name), shown(output.name)
+    suited = shortened(" or ".join(f"output={name!r}" for name in loss.suits))
     if outside.any():
         k = int(np.argmax(outside))
         remark = "; from it the loss is computed straight from z, so raw scores are not needed" if loss.logits else ""
         raise ValueError(
-            f"loss {loss.name!r} takes outputs that are {loss.outputs}, and output={output.name!r} gives {a[k]:.3g} at "
+            f"loss {names[0]} takes outputs that are {loss.outputs}, and output={names[1]} gives {a[k]:.3g} at "
             f"z = {z[k]:g}; take {suited or 'another output'}{remark}"
         )
     if loss.labels and loss.suits and not a.min() < threshold < a.max():
         raise ValueError(
-            f"with loss {loss.name!r} an output means label 1 above {threshold:g}, and output={output.name!r} is never "
+            f"with loss {names[0]} an output means label 1 above {threshold:g}, and output={names[1]} is never "
             f"on both sides of it; take {suited}"
         )

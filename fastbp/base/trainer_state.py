@@ -17,7 +17,7 @@ from fastbp.base.network import BaseNetwork
 from fastbp.base.session import Session
 from fastbp.base.turns import draws
 from fastbp.canonical import FloatArray
-from fastbp.checks import MANY, check_count, check_truth, shown
+from fastbp.checks import MANY, check_count, check_truth, shortened, shown
 from fastbp.distributed.alone import ALONE, Alone
 from fastbp.distributed.communicator import ranks_of
 from fastbp.distributed.ranks import Ranks
@@ -109,7 +109,7 @@ class TrainerState(ABC):
         )  # fmt: skip
         if rules.label_smoothing and network.loss_function != LOSSES["cross_entropy"]:
             name = network.loss_function.name
-            raise ValueError(f"label_smoothing is for the loss 'cross_entropy', the network has {name!r}")
+            raise ValueError(f"label_smoothing is for the loss 'cross_entropy', the network has {shown(name)}")
         if rules.dropout:
             rules = replace(rules, dropout_seed=int(self.rng.integers(2**32, dtype=np.uint32)))
         self.regularization = rules
@@ -186,7 +186,7 @@ class TrainerState(ABC):
             expected = f"optimizer_state must be {count} arrays of {parameters.shape} numbers, got {shown(states)}"
             raise (ValueError if isinstance(error, OverflowError) else type(error))(expected) from None
         if len(arrays) != count or any(array.shape != parameters.shape for array in arrays):
-            found = ", ".join(str(array.shape) for array in arrays)
+            found = shortened(", ".join(str(array.shape) for array in arrays))
             raise ValueError(f"optimizer_state has the shapes {found}, expected {count} of {parameters.shape}")
         vars(self).update(_states=arrays, _session=None)
 

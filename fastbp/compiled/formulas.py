@@ -10,6 +10,7 @@ import numpy as np
 
 from fastbp.activations import ACTIVATIONS, SOFTMAX, Activation
 from fastbp.base.network import BaseNetwork
+from fastbp.checks import shown
 from fastbp.kernels import formulas as kernels
 from fastbp.kernels.blocking import COLUMN_VECTORS
 from fastbp.kernels.vectors.simd import lanes_of
@@ -59,7 +60,8 @@ def loss_address(network: BaseNetwork) -> int:
     custom = loss != LOSSES.get(loss.name)
     if form is not None and output == SOFTMAX:
         if custom:
-            raise ValueError(f"loss {loss.name!r} has a logits form of its own for softmax, which is not compiled")
+            whose = f"loss {shown(loss.name)}"
+            raise ValueError(f"{whose} has a logits form of its own for softmax, which is not compiled")
         return kernels.softmax_cross_entropy_address(_few(network.sizes[-1], dtype), dtype)
     if form is not None:
         # custom forms are not cached on disk: nothing names them uniquely

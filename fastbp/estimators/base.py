@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOp
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from fastbp.canonical import float_type
+from fastbp.checks import shown
 from fastbp.estimators.dense import Blocks, is_sparse
 from fastbp.estimators.labelled import Labelled, check_weights
 from fastbp.estimators.undo import undone_by_errors
@@ -220,9 +221,9 @@ class BaseMLP(BaseEstimator):
         sizes = self.hidden_layer_sizes
         sizes = list(sizes) if np.iterable(sizes) else [sizes]
         if not all(isinstance(size, Integral) for size in sizes):
-            raise TypeError(f"hidden_layer_sizes must be integers, got {sizes}.")
+            raise TypeError(f"hidden_layer_sizes must be integers, got {shown(sizes)}.")
         if any(size <= 0 for size in sizes):
-            raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+            raise ValueError(f"hidden_layer_sizes must be > 0, got {shown(sizes)}.")
         return [int(size) for size in sizes]
 
     def _begin(self, sizes: list[int], output: str, dtype: Any) -> None:

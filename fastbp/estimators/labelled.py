@@ -7,6 +7,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
+from fastbp.checks import shortened
+
 
 class Labelled(NamedTuple):
     """Samples as an estimator has checked them."""
@@ -54,10 +56,13 @@ def check_classes(found: Any, known: Any, *, all_of_them: bool = False) -> None:
     if all_of_them and set(found) != set(known):
         raise ValueError(
             "warm_start can only be used where `y` has the same classes as in the previous call to fit. Previously "
-            f"got {known}, `y` has {found}"
+            f"got {shortened(known)}, `y` has {shortened(found)}"
         )
     if not set(found) <= set(known):
-        raise ValueError(f"`y` has classes not in `self.classes_`. `self.classes_` has {known}. 'y' has {found}.")
+        raise ValueError(
+            f"`y` has classes not in `self.classes_`. `self.classes_` has {shortened(known)}. 'y' has "
+            f"{shortened(found)}."
+        )
 
 
 def check_weights(argument: str, weight: Any) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fastbp import canonical
 from fastbp.activations import Activation
-from fastbp.checks import MANY, check_count, check_number
+from fastbp.checks import MANY, check_count, check_number, shown
 from fastbp.exceptions import FormatError
 from fastbp.history import History
 from fastbp.io.checkpoint import DEPTH, KEY, KINDS, OPTIMIZER_TYPES, SCHEDULE_TYPES, VERSION
@@ -68,7 +68,7 @@ def opened(path: str | os.PathLike[str], custom: Custom | None) -> Iterator[tupl
         If the file is damaged or foreign. The message names the file and the reason.
     """
     if not isinstance(custom, (Mapping, type(None))):
-        raise TypeError(f"custom must be a dict of functions and objects by name, got {custom!r}")
+        raise TypeError(f"custom must be a dict of functions and objects by name, got {shown(custom)}")
     with open(whole_files.open_plain(check_path(path)), "rb") as file:
         size = os.fstat(file.fileno()).st_size
         with decoded(file, size, custom, repr(os.fspath(path)), reading_hint(path)) as found:
@@ -234,7 +234,7 @@ class Reader:
             raise FormatError(f"{what} is not in the file, which holds no code: {hint}")
         own = self._custom[name]
         if not (callable(own) if kind is Callable else isinstance(own, kind)):
-            raise CustomError(f"custom[{name!r}] is {own!r}, expected {what}")
+            raise CustomError(f"custom[{short(name)}] is {shown(own)}, expected {what}")
         return own
 
     def _rebuilt(self, entry: Mapping[str, Any], table: Mapping[str, type]) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastbp.activations import ACTIVATIONS, SOFTMAX
+from fastbp.checks import shortened, shown
 
 __all__ = ["Builder", "Stack", "activations_of", "from_names", "name_of", "refused", "stack_of", "state_names"]
 
@@ -106,7 +107,7 @@ class Builder:
 
 def refused(layer: str, why: str) -> ValueError:
     """Return the error for a layer that cannot be carried over."""
-    return ValueError(f"{layer} cannot be carried over: {why}")
+    return ValueError(f"{shortened(layer)} cannot be carried over: {shortened(why, 200)}")
 
 
 def numbers(layer: str, array: Any) -> Array:
@@ -123,7 +124,7 @@ def stack_of(network: Any) -> Stack:
         raise TypeError(f"network is of type {type(network).__name__}, expected a Network")
     for l, activation in enumerate(network.activations, start=1):
         if _KNOWN.get(activation.name) != activation:
-            raise refused(f"layer {l}", f"the activation {activation.name!r} is not one of fastbp's own")
+            raise refused(f"layer {l}", f"the activation {shown(activation.name)} is not one of fastbp's own")
     twin = network.copy()
     names = tuple(activation.name for activation in network.activations)
     return Stack([W.copy() for W in twin.weights], [b.copy() for b in twin.biases], names, network.loss_function.name)

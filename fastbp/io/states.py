@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastbp.checks import shown
 from fastbp.io.strict_json import require, short
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -115,14 +116,15 @@ def _plain(value: Any, what: str, arrays: dict[str, NDArray[Any]]) -> Any:
         strange = [key for key in value if not isinstance(key, str) or key in (_ARRAY, _SPECIAL)]
         if not strange:
             return {key: _plain(item, what, arrays) for key, item in value.items()}
-        raise TypeError(f"{what} has the key {strange[0]!r}, expected other text than 'array' and 'special'")
+        raise TypeError(f"{what} has the key {shown(strange[0])}, expected other text than 'array' and 'special'")
     if isinstance(value, (list, tuple)):
         return [_plain(item, what, arrays) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return {_SPECIAL: repr(value)}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    raise TypeError(f"{what} has {value!r}, expected numbers, text, lists, dicts and arrays of {', '.join(_DTYPES)}")
+    kinds = f"numbers, text, lists, dicts and arrays of {', '.join(_DTYPES)}"
+    raise TypeError(f"{what} has {shown(value)}, expected {kinds}")
 
 
 def _restored(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastbp.activations import Activation
+from fastbp.checks import shortened, shown
 from fastbp.losses import Loss
 from fastbp.symbolic.expressions import SUPPORTED, Expression, is_truth, lift, make, node, select, topological_order
 from fastbp.symbolic.source import Formula, write
@@ -88,7 +89,7 @@ def loss_derivative(loss: Loss) -> Callable[[Any, Any], Any]:
 
 
 def _title(spec: Activation | Loss) -> str:
-    return f"{type(spec).__name__.lower()} {spec.name!r}"
+    return f"{type(spec).__name__.lower()} {shown(spec.name)}"
 
 
 def record(function: Callable[..., Any], title: str, parameters: tuple[str, ...]) -> Expression:
@@ -98,7 +99,7 @@ def record(function: Callable[..., Any], title: str, parameters: tuple[str, ...]
         result = lift(nodes, function(*(node(nodes, "name", value=name) for name in parameters)))
         return select(result, 1.0, 0.0) if is_truth(result) else result
     except Exception as error:
-        raise TypeError(f"{title} must be a formula that can be recorded, met: {error}. "
+        raise TypeError(f"{title} must be a formula that can be recorded, met: {shortened(error)}. "
                         f"A formula may use {SUPPORTED}") from error
 
 

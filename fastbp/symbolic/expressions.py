@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from fastbp.checks import shown
 from fastbp.kernels.vectors import vecmath
 
 Fold = Callable[..., Any]
@@ -133,7 +134,7 @@ def lift(nodes: dict[Any, Expression], x: Any) -> Expression:
     if isinstance(x, np.ndarray) and x.ndim == 0:
         x = x[()]
     if not isinstance(x, (numbers.Real, np.bool_)):
-        kind = f"an array of shape {x.shape}" if isinstance(x, np.ndarray) else f"{x!r} ({type(x).__name__})"
+        kind = f"an array of shape {x.shape}" if isinstance(x, np.ndarray) else f"{shown(x)} ({type(x).__name__})"
         raise TypeError(f"{kind} in the place of a number")
     return node(nodes, "constant", value=float(x))
 
