@@ -142,7 +142,7 @@ def fit_lbfgs(
     """
     if not isinstance(network, BaseNetwork):
         raise TypeError(f"network must be a Network, got {shown(network)}")
-    with ranks_of(comm).job() as ranks:
+    with ranks_of(comm).job("fit_lbfgs") as ranks:
         with ranks.together():
             if not network._trains_biases:
                 raise ValueError("the network has no biases, and L-BFGS trains them; take a Trainer")

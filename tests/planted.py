@@ -104,7 +104,6 @@ TRAINING = [
     ),
     *_group(
         "base/trainer.py", "tests/training/test_users_code.py -k reference",
-        ("one end alone", "call_each(methods(begun, ", "call_each(methods(begun[:1], "),
         ("the history of a fit within", "vars(self).update(history=history)  # not", "history = self.history  # not"),
         ("all is the learning rate's fault", "told_error = self._explained(error, feed, steps)", "told_error = error"),
     ),

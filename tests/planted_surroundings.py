@@ -2,6 +2,7 @@
 
 _MOMENT, _NAMES = "tests/training/test_one_moment.py", "tests/io/test_names.py"
 _SURROUNDINGS = "tests/runtime/test_surroundings.py"
+_ALONE = "tests/distributed/test_alone_in_callbacks.py -k 'reference'"
 
 #: (file, tests, (name, old, new), ...)
 AROUND = [
@@ -23,6 +24,14 @@ AROUND = [
      ("rows that are not counted", "if isinstance(found[0], int) and", "if False and")),
     ("distributed/communicator.py", "tests/distributed/test_differences.py",
      ("any size and rank", "if not isinstance(value, int) or", "if False and")),
+    ("base/telling.py", "tests/training/test_users_code.py -k reference",
+     ("one end alone", "call_each(methods(begun, ", "call_each(methods(begun[:1], ")),
+    ("base/telling.py", _ALONE,
+     ("parameters of one rank", "    if may_change:\n", "    if False:\n")),
+    ("distributed/ranks.py", _ALONE,
+     ("ranks in different calls", "        if not message:\n", "        if True:\n"),
+     ("a rank that goes on alone", "        if self._lost is not None:", "        if False:"),
+     ("a call anywhere", "        if around and not around[-1].tells:", "        if False:")),
     ("base/trainer.py", "tests/distributed/test_differences.py",
      ("other validation data", "own | facts_of(validation)", "own")),
     ("checks.py", "tests/training/test_long_texts.py -k 'Network or History'",

@@ -20,12 +20,13 @@ from fastbp.base.network import Canonical
 from fastbp.base.progress import Progress
 from fastbp.base.session import Session, within
 from fastbp.base.sources import Chunks, array_chunks, run_whole
+from fastbp.base.telling import tell_begin, tell_divergence, tell_end, tell_epoch
 from fastbp.base.trainer_state import TrainerState
 from fastbp.base.validation import Validation, facts_of
 from fastbp.checks import MANY, check_count, check_truth
 from fastbp.conversion import is_finite
 from fastbp.distributed.ranks import checksum
-from fastbp.events import call_each, checked, ends_training, load_states, methods
+from fastbp.events import checked, load_states, methods
 from fastbp.exceptions import DivergenceError
 from fastbp.history import History
 from fastbp.metrics import named_metrics
@@ -126,7 +127,7 @@ class BaseTrainer(TrainerState):
         >>> len(history.loss), len(history.val_loss), trainer.steps
         (5, 5, 10)
         """
-        with self._ranks.job() as ranks:
+        with self._ranks.job("Trainer.fit") as ranks:
             with ranks.together():
                 epochs = check_count("epochs", epochs, 1, MANY)
                 by_class = class_weights(class_weight, self.network)
@@ -153,31 +154,34 @@ class BaseTrainer(TrainerState):
         vars(self).update(history=history)
         self._fits_in.append(thread)
         begun: list[Any] = []
+        tells, is_whole = bool(told) or self._ranks.size > 1, False
         try:
-            for callback in told:
-                for on_train_begin in methods([callback], "on_train_begin"):
-                    on_train_begin(self)
-                begun.append(callback)
+            if tells:
+                tell_begin(self, told, begun)
             vars(self).update(_callbacks=callbacks)
             with Progress(progress, None if feed.n_samples is None else epochs * feed.n_samples) as bar:
                 for epoch in range(1, epochs + 1):
                     title = f"epoch {epoch}/{epochs}"
                     logs = self._epoch(feed.chunks, title, validation, bar)
                     vars(self).update(history=history)  # not that of a fit within a callback
-                    if self._tell(history, epoch, logs, end_of_epoch, on_checkpoint):
+                    self._count_epoch(history, logs)
+                    if tells and tell_epoch(self, epoch, logs, end_of_epoch, on_checkpoint):
                         break
                     if self.epochs == 1 and self._ranks.is_first:
                         data = feed.samples()
                         warn_of_dead_layers(self.network, None if data is None else data[0], stacklevel=3)
+            is_whole = True
         except DivergenceError as error:
             told_error = self._explained(error, feed, steps)
-            if not self._take_calmly(told_error, methods(told, "on_divergence")):
+            if not tell_divergence(self, told_error, methods(told, "on_divergence")):
                 raise told_error from None
+            is_whole = True
         finally:
             vars(self).update(history=history)
             self._fits_in.remove(thread)
             try:
-                call_each(methods(begun, "on_train_end"), self)
+                if tells:
+                    tell_end(self, begun, is_whole=is_whole)
             finally:
                 self.network._settle()
         return history
@@ -218,7 +222,7 @@ class BaseTrainer(TrainerState):
         """
         if self._ranks.size == 1:
             return self._step(self.network.canonical(X, Y, sample_weight))
-        with self._ranks.job() as ranks:
+        with self._ranks.job("Trainer.step") as ranks:
             with ranks.together():
                 data = self.network.canonical(X, Y, sample_weight)
             if not ranks.met:  # once: a step has no time for more
@@ -265,7 +269,7 @@ class BaseTrainer(TrainerState):
         >>> trainer.steps
         3
         """
-        with self._ranks.job() as ranks:
+        with self._ranks.job("Trainer.train_rows") as ranks:
             with ranks.together():
                 data = self.network.canonical(X, Y, sample_weight)
                 order = canonical.row_numbers(rows, data[0].shape[0])
@@ -306,30 +310,23 @@ class BaseTrainer(TrainerState):
                 of_epoch.close()
 
         logs = within(self._opened(), train)
-        # the loss of a minibatch comes before its update: the last one's shows in the parameters alone
         parameters = self.network._read()
+        seconds = self._ranks.settled(parameters, perf_counter() - start, title)
+        # the loss of a minibatch comes before its update: the last one's shows in the parameters alone
         if not is_finite(parameters):
             raise self._diverged("a parameter is not finite after", title)
         if validation is not None:
             logs |= validation.measure()
-        logs["seconds"] = self._ranks.settled(parameters, perf_counter() - start, title)
-        return logs
+            seconds = self._ranks.settled(parameters, perf_counter() - start, title)
+        return logs | {"seconds": seconds}
 
-    def _tell(
-        self, history: History, epoch: int, logs: dict[str, float], end_of_epoch: list[Any], on_checkpoint: list[Any],
-    ) -> bool:
-        """Tell history, schedules and callbacks of an epoch; whether one of them ends training."""
+    def _count_epoch(self, history: History, logs: dict[str, float]) -> None:
+        """Have an epoch in the history, and tell schedules of it."""
         with self.network._turns.lock:  # at one moment for those who save it in another thread
             history.append(logs)
             vars(self)["epochs"] += 1  # a count needs none of the checks of what users set
             for schedule in epoch_schedules(self.optimizer.learning_rate):
                 schedule.on_epoch(logs.get("val_loss", logs["loss"]))
-        stops = False
-        for on_epoch_end in end_of_epoch:
-            stops |= ends_training(on_epoch_end(self, epoch, logs))
-        for save in on_checkpoint:
-            save(self, epoch, logs)
-        return self._ranks.any(stops)
 
     def _train(self, chunks: Chunks, title: str, bar: Progress) -> dict[str, float]:
         """Go through the chunks of an epoch; what they measured."""
@@ -366,11 +363,6 @@ class BaseTrainer(TrainerState):
         if data is not None and len(data[0]):
             self.network.canonical(*data)  # an error of their own if somebody has written to them since
         return error
-
-    def _take_calmly(self, error: DivergenceError, on_divergence: list[Any]) -> bool:
-        """Tell callbacks of an error; whether one of them ends training without it."""
-        answers = [ends_training(told(self, error)) for told in on_divergence]
-        return any(answers)
 
     def _logs(self, loss: float, correct: int, n_samples: int) -> dict[str, float]:
         return {"loss": loss, "accuracy": correct / n_samples} if self.network.classifies else {"loss": loss}

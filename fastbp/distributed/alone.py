@@ -40,8 +40,13 @@ class Alone:
     def __init__(self, comm: Any) -> None:
         self.comm, self._context = comm, nullcontext(self)
 
-    def job(self) -> AbstractContextManager[Any]:
+    def job(self, call: str) -> AbstractContextManager[Any]:  # noqa: ARG002
         """Return the context of a training: where one rank leaves it by an error, all ranks do.
+
+        Parameters
+        ----------
+        call : str
+            What was called, one of `fastbp.distributed.jobs.CALLS`. All ranks call the same, or none.
 
         Returns
         -------
@@ -50,7 +55,7 @@ class Alone:
 
         Examples
         --------
-        >>> with Alone(None).job() as ranks:
+        >>> with Alone(None).job("Trainer.fit") as ranks:
         ...     ranks.rank
         0
         """
@@ -140,26 +145,6 @@ class Alone:
         1.5
         """
         return seconds
-
-    def any(self, stops: bool) -> bool:
-        """Return whether any rank says yes.
-
-        Parameters
-        ----------
-        stops : bool
-            Answer of this rank.
-
-        Returns
-        -------
-        bool
-            The same on all ranks.
-
-        Examples
-        --------
-        >>> Alone(None).any(True)
-        True
-        """
-        return stops
 
     def agreed(self, error: _E) -> _E:
         """Return an error that is raised on all ranks at once, so that none of them waits for others.

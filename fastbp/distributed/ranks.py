@@ -19,7 +19,7 @@ import sys
 import traceback
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from fastbp.canonical import FloatArray
 from fastbp.distributed.interrupts import Interrupts
+from fastbp.distributed.jobs import CALLS, END, GO_ON, Job, jobs_of_thread, where_they_are
 from fastbp.distributed.places import cores_of, own_place
 
 _E = TypeVar("_E", bound=BaseException)
@@ -67,7 +68,7 @@ class Ranks:
         self.is_first = self.rank == 0
         self._interrupts = Interrupts()
         self._agreed: BaseException | None = None
-        self._in_job = False
+        self._lost: BaseException | None = None
         self._numbers: dict[int, tuple[FloatArray, FloatArray]] = {}
         self._summed: FloatArray | None = None
         self._messages: tuple[Any, Any] = ((), ())
@@ -170,6 +171,8 @@ class Ranks:
         KeyboardInterrupt
             If a rank is to stop.
         """
+        if self._lost is not None:  # the others have left, or wait elsewhere
+            raise self.agreed(self._lost)
         k = len(own) + 1
         if k not in self._numbers:
             self._numbers[k] = np.empty(k), np.empty((self.size, k))
@@ -203,7 +206,12 @@ class Ranks:
             yield
         except (Exception, KeyboardInterrupt) as caught:  # noqa: BLE001 - raised on all ranks
             error = caught
-        self.numbers(error=error)
+        job = self._around()[-1]
+        if job.met:
+            self.numbers(error=error)
+        else:
+            job.met = True
+            self._meet_in(CALLS.index(job.call), error)
 
     def gather(self, work: Callable[[], _T]) -> list[_T]:  # noqa: D102
         with self.together():
@@ -266,8 +274,42 @@ class Ranks:
             ))
         return rows[0][1]
 
-    def any(self, stops: bool) -> bool:  # noqa: D102
-        return any(row[0] for row in self.numbers(stops))
+    def tell(self, callbacks: Callable[[], bool]) -> bool:
+        """Return whether the callbacks of any rank end training.
+
+        Parameters
+        ----------
+        callbacks : callable
+            Function without arguments that calls those of this rank. All ranks may train in it, or none.
+
+        Returns
+        -------
+        bool
+            The same on all ranks.
+
+        Raises
+        ------
+        RuntimeError
+            If one rank trains in it, and another does not.
+        """
+        job = self._around()[-1]
+        job.tells = True
+        try:
+            stops = callbacks()
+        finally:
+            job.tells = False
+        return END in self._meet_in(END if stops else GO_ON)
+
+    def _meet_in(self, call: int, error: BaseException | None = None) -> list[int]:
+        """Return the place in `CALLS` of what each rank is in, or raise an error if they are in different ones."""
+        calls = [int(row[0]) for row in self.numbers(call, error=error)]
+        message = where_they_are(calls)
+        if not message:
+            return calls
+        lost = self.agreed(RuntimeError(message))
+        for job in self._around():
+            job.ranks._lost = lost
+        raise lost
 
     # ------------------------------------------------------------------ ends
     def agreed(self, error: _E) -> _E:  # noqa: D102
@@ -275,22 +317,35 @@ class Ranks:
         return error
 
     @contextmanager
-    def job(self) -> Iterator[Ranks]:  # noqa: D102
-        if self._in_job:
-            yield self
-            return
-        self._in_job = True
+    def job(self, call: str) -> Iterator[Ranks]:  # noqa: D102
+        jobs, around = jobs_of_thread(), self._around()
+        if around and not around[-1].tells:
+            raise RuntimeError(
+                f"{call} was called in the middle of {around[-1].call}, where ranks have other messages; what trains "
+                "on them may be called in callbacks, on all ranks"
+            )
+        outermost = not any(job.ranks is self for job in around)
+        jobs.append(Job(self, call))
         try:
-            with self._interrupts:
+            with self._interrupts if outermost else nullcontext():
                 yield self
-            if self._interrupts.asked:  # after the last message
+            if outermost and self._interrupts.asked:  # after the last message
                 raise self.agreed(KeyboardInterrupt())
         except BaseException as error:
-            if error is not self._agreed:
+            if error is self._agreed:
+                for job in around:
+                    job.ranks._agreed = error
+            elif outermost:
                 self._abort(error)
             raise
         finally:
-            self._in_job, self._agreed, self._interrupts.asked = False, None, False
+            jobs.pop()
+            if outermost:
+                self._agreed, self._lost, self._interrupts.asked = None, None, False
+
+    def _around(self) -> list[Job]:
+        """The calls of this communicator that this thread is in the middle of, the innermost last."""
+        return [job for job in jobs_of_thread() if job.ranks.comm == self.comm]
 
     def _abort(self, error: BaseException) -> None:
         """End the whole job: the others wait for a message that will never come."""

@@ -287,7 +287,7 @@ def test_a_callback_that_follows_the_rank_is_found_out(implementation):
         trainer.network.parameters[0] += trainer.comm.rank
 
     results = on_ranks(3, lambda comm: fitted(implementation, comm, callbacks=[LambdaCallback(on_train_begin=drift)]))
-    assert_all_raise(results, RuntimeError, "after epoch 1/1 the parameters on rank 1, 2 are not those of rank 0")
+    assert_all_raise(results, RuntimeError, "after on_train_begin the parameters on rank 1, 2 are not those of rank 0")
 
 
 def test_ctrl_c_is_answered_by_all_ranks_after_the_same_step(implementation):
