@@ -6,7 +6,7 @@ import csv
 import math
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
 from typing import Any, Self
 
 import numpy as np
@@ -55,6 +55,9 @@ class History(Mapping[str, NDArray[np.float64]]):
     -----
     Keras's ``History.history`` is the property `history`. Keras's loss has the penalties in it.
 
+    While another thread trains, `history`, `items`, `values`, sums, copies and `to_csv` have the same epochs in all
+    columns. Two attributes or items that are read one after the other may differ by an epoch.
+
     Examples
     --------
     >>> history = History()
@@ -81,8 +84,16 @@ class History(Mapping[str, NDArray[np.float64]]):
 
     @property
     def history(self) -> dict[str, list[float]]:
-        """Lists of the measures that have values, by name."""
-        return {name: values for name, values in vars(self).items() if isinstance(values, list) and values}
+        """Copies of the lists that have values, by name: of one moment, also while another thread trains."""
+        return {name: values for name, values in self._at_one_moment().items() if values}
+
+    def _at_one_moment(self) -> dict[str, list[float]]:
+        lists = {name: values for name, values in list(vars(self).items()) if isinstance(values, list)}
+        # without Python code between two columns, as in `append`, so that no epoch is in some of them only
+        return dict(zip(lists, list(map(list, lists.values())), strict=True))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), **self._at_one_moment()}
 
     def append(self, logs: Mapping[str, float]) -> None:
         """Append the measures of one epoch to the lists.
@@ -116,6 +127,14 @@ class History(Mapping[str, NDArray[np.float64]]):
     def __getitem__(self, name: str) -> NDArray[np.float64]:
         return np.array(self.history[name])
 
+    def items(self) -> ItemsView[str, NDArray[np.float64]]:
+        """Return names and arrays, all of one moment."""
+        return {name: np.array(values) for name, values in self.history.items()}.items()
+
+    def values(self) -> ValuesView[NDArray[np.float64]]:
+        """Return the arrays, all of one moment."""
+        return dict(self.items()).values()
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.history)
 
@@ -130,15 +149,17 @@ class History(Mapping[str, NDArray[np.float64]]):
     def __add__(self, later: Self) -> Self:
         if not isinstance(later, History):
             raise TypeError(f"a History can be added to a History, got {shown(later)}")
-        names = list(dict.fromkeys([*self.history, *later.history]))
-        uneven = [name for name in names if (name in self) != (name in later)]
-        if uneven and self.loss and later.loss:
+        first, then = self.history, later.history
+        names = list(dict.fromkeys([*first, *then]))
+        uneven = [name for name in names if (name in first) != (name in then)]
+        if uneven and "loss" in first and "loss" in then:
             raise ValueError(f"only one of the two fits measured {shortened(', '.join(uneven))}")
-        return type(self)({name: getattr(self, name, []) + getattr(later, name, []) for name in names})
+        return type(self)({name: first.get(name, []) + then.get(name, []) for name in names})
 
     def __repr__(self) -> str:
-        last = ", ".join(f"{name} {values[-1]:.4g}" for name, values in self.history.items())
-        return f"History({len(self.loss)} epochs{', the last one: ' if last else ''}{last})"
+        columns = self.history
+        last = ", ".join(f"{name} {values[-1]:.4g}" for name, values in columns.items())
+        return f"History({len(columns.get('loss', []))} epochs{', the last one: ' if last else ''}{last})"
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write a table with a header and one row per epoch, counted from 1.
@@ -202,7 +223,8 @@ class History(Mapping[str, NDArray[np.float64]]):
         >>> axes[0].get_ylabel()
         'loss'
         """
-        measures = list(dict.fromkeys(name.removeprefix("val_") for name in self.history if name != "seconds"))
+        columns = self.history
+        measures = list(dict.fromkeys(name.removeprefix("val_") for name in columns if name != "seconds"))
         if axes is None:
             from matplotlib import pyplot as plt
 
@@ -213,7 +235,7 @@ class History(Mapping[str, NDArray[np.float64]]):
             raise TypeError(f"axes must be Axes of matplotlib, got {shown(axes)}")
         for ax, name in zip(axes, measures, strict=False):
             for label, key in (("training", name), ("validation", f"val_{name}")):
-                values = self.history.get(key, [])
+                values = columns.get(key, [])
                 if values:
                     ax.plot(range(1, len(values) + 1), values, label=label)
             ax.set(xlabel="epoch", ylabel=name)

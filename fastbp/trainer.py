@@ -68,6 +68,9 @@ class Trainer(BaseTrainer):
 
     `optimizer`, `batch_size`, `shuffle`, `threads`, `rng` and `comm` may be assigned between two fits or updates.
 
+    Another thread may read `steps`, `epochs` and `history` while one trains, and save; ``history.history`` has the
+    same epochs in all columns, and ``network.copy()`` the parameters after a minibatch.
+
     Examples
     --------
     >>> from fastbp import SGD, Network, Trainer

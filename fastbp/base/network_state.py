@@ -117,7 +117,11 @@ class NetworkState(ABC):
 
     @property
     def parameters(self) -> FloatArray:
-        """All parameters in one flat array, W1 row by row, b1, W2, b2, ...; write into it to change them."""
+        """All parameters in one flat array, W1 row by row, b1, W2, b2, ...; write into it to change them.
+
+        While another thread trains they are those of an earlier update, and may change as they are read: `copy` and
+        `save` have all of them after the same minibatch.
+        """
         return self._look(self._arrays.shown)
 
     @property

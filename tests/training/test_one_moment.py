@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -48,6 +49,15 @@ def make(implementation, rate, comm=None):
 
 def rate(step):
     return 0.01 / (1 + step)
+
+
+@pytest.fixture
+def fast_switches():
+    """Python's threads take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
 
 
 @pytest.fixture
@@ -159,6 +169,49 @@ def test_history_and_count_of_epochs_are_of_one_moment(implementation, tmp_path,
     other.result()
     found = load(implementation, tmp_path / "run")
     assert (found.epochs, len(found.history.loss), found.steps) == (1, 1, STEPS)
+
+
+def test_the_columns_that_another_thread_reads_have_the_same_epochs(implementation, tmp_path, fast_switches):
+    trainer, (X, Y) = make(implementation, 0.01), data()
+    reads = {
+        "history": lambda history: history.history,
+        "items": lambda history: dict(history.items()),
+        "values": lambda history: dict(enumerate(history.values())),
+        "sum": lambda history: (history + fastbp.History()).history,
+        "copy": lambda history: vars(copy.deepcopy(history)),
+        "pickle": lambda history: vars(pickle.loads(pickle.dumps(history))),
+        "table": lambda history: history.to_csv(tmp_path / "table") or {},
+        "repr": lambda history: repr(history) and {},
+    }
+    found, done = [], threading.Event()
+
+    def read():
+        while not done.is_set():
+            for name, of in reads.items():
+                steps, epochs, columns = trainer.steps, trainer.epochs, of(trainer.history)
+                lengths = {len(column) for column in columns.values() if len(column)}
+                found.append((name, len(lengths) <= 1 and steps >= epochs >= 0))
+
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(read)
+        try:
+            trainer.fit(X[:20], Y[:20], epochs=300, validation_data=(X[:20], Y[:20]), metrics=["top_1", "top_2"])
+        finally:
+            done.set()
+        reading.result()
+    assert {name for name, even in found if not even} == set()
+    assert len(found) >= len(reads)
+
+
+def test_what_was_read_of_a_history_stays(implementation):
+    trainer, (X, Y) = make(implementation, 0.01), data()
+    first = []
+    keep = LambdaCallback(on_epoch_end=lambda trainer, *_: first.append(trainer.history.history) if not first else None)
+    trainer.fit(X, Y, epochs=3, callbacks=[keep])
+    assert {len(column) for column in first[0].values()} == {1}
+    twin = copy.copy(trainer.history)
+    trainer.history.append({"loss": 1.0})
+    assert len(twin.loss) == 3
 
 
 def test_a_callback_may_wait_for_another_thread_that_saves(implementation, tmp_path):
