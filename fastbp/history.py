@@ -128,11 +128,33 @@ class History(Mapping[str, NDArray[np.float64]]):
         return np.array(self.history[name])
 
     def items(self) -> ItemsView[str, NDArray[np.float64]]:
-        """Return names and arrays, all of one moment."""
+        """Return names and arrays, all of one moment.
+
+        Returns
+        -------
+        items view
+            Name and array of each measure that has values.
+
+        Examples
+        --------
+        >>> dict(History({"loss": [0.5, 0.25]}).items())
+        {'loss': array([0.5 , 0.25])}
+        """
         return {name: np.array(values) for name, values in self.history.items()}.items()
 
     def values(self) -> ValuesView[NDArray[np.float64]]:
-        """Return the arrays, all of one moment."""
+        """Return the arrays, all of one moment.
+
+        Returns
+        -------
+        values view
+            Array of each measure that has values.
+
+        Examples
+        --------
+        >>> list(History({"loss": [0.5, 0.25]}).values())
+        [array([0.5 , 0.25])]
+        """
         return dict(self.items()).values()
 
     def __iter__(self) -> Iterator[str]:

@@ -207,7 +207,8 @@ class CSVLogger(Callback):
                 if header is None:
                     writer.writerow(columns)
                 elif header != columns:
-                    raise ValueError(f"{self._path} has the columns {header}, expected {columns}")
+                    where = shortened(self._path)
+                    raise ValueError(f"{where} has the columns {shown(header)}, expected {shown(columns)}")
                 self._columns = columns
             writer.writerow([trainer.epochs, *(logs.get(name, math.nan) for name in self._columns[1:])])
 
