@@ -65,7 +65,9 @@ def main():
 
         net = fastbp.Network([N_FEATURES, 64, N_CLASSES], activation="relu", rng=1)
         trainer = fastbp.Trainer(net, fastbp.SGD(0.05), batch_size=128, rng=2)
-        trainer.fit(X[:1000], labels[:1000])  # compiles, and takes what training takes beside samples
+        # compiles for several threads, too, and takes what training takes beside samples
+        fastbp.warmup(net.dtype, complete=True)
+        trainer.fit(X[:1000], labels[:1000])
         memory = PeakMemory()
         memory.start()
         start = time.perf_counter()
