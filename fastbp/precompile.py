@@ -66,16 +66,19 @@ def _train(network: Network, optimizer: str, max_norm: float | None = None) -> N
 
 
 def _formulas(dtype: np.dtype[np.floating]) -> None:
-    """Every activation, every loss with each kind of output, and every optimizer."""
+    """Every activation, every loss with every output, and every optimizer."""
     X = _samples(dtype)
     Network([1] * (len(ACTIVATIONS) + 2), list(ACTIVATIONS), "identity", "quadratic", dtype).backprop(X, X)
     for name in ACTIVATIONS:
         Network([1, 1], output=name, loss="quadratic", dtype=dtype).forward(X)
     wide = 2 * lanes_of(dtype)
     for loss in LOSSES:
-        for output in sorted({"identity", "sigmoid", "tanh", SOFTMAX.name, *LOSSES[loss].logits}):
-            network = Network([1, wide], output=output, loss=loss, dtype=dtype)
-            network.backprop(X, np.full((len(X), wide), 1.0 / wide))
+        for output in (*ACTIVATIONS, SOFTMAX.name):
+            try:
+                network = Network([1, wide], output=output, loss=loss, dtype=dtype)
+            except ValueError:  # the loss is not defined on such outputs
+                continue
+            network._backprop(X, np.full((len(X), wide), 1.0 / wide, dtype), None)  # not all losses take such targets
     for optimizer in OPTIMIZERS:
         _train(Network([1, 2], dtype=dtype), optimizer)
 

@@ -110,6 +110,36 @@ def test_after_warmup_a_process_compiles_nothing():
     assert ahead.result(after_warmup).split() == ["0"]
 
 
+AFTER_COMPLETE_WARMUP = """
+import numpy as np
+from numba.core import event
+compiled = event.RecordingListener()
+event.register("numba:compile", compiled)
+import fastbp
+from networks import ALL_PAIRS
+X = np.ones((3, 2), np.float32)
+for output, loss in ALL_PAIRS:
+    net = fastbp.Network([2, 8, 6], "relu", output, loss, rng=0)
+    net._backprop(X, np.full((3, 6), np.float32(1 / 6)), None)
+for activation in fastbp.activations.ACTIVATIONS:
+    fastbp.Network([2, 8, 6], activation, "identity", "quadratic").backprop(X, np.ones((3, 6)))
+for optimizer in fastbp.optimizers.OPTIMIZERS:
+    fastbp.Trainer(fastbp.Network([2, 8, 6]), optimizer, max_norm=1.0).step(X, [0, 1, 2])
+print(len(compiled.buffer))
+"""
+
+
+def after_complete_warmup():
+    ahead.run("-m", "fastbp", "warmup", "--dtype", "float32", "--complete")
+    return ahead.run("-c", AFTER_COMPLETE_WARMUP)
+
+
+@pytest.mark.slow
+@pytest.mark.ahead(of=after_complete_warmup)
+def test_after_a_complete_warmup_a_process_compiles_nothing_for_any_name():
+    assert ahead.result(after_complete_warmup).split() == ["0"]
+
+
 def test_warmup_says_how_long_it_took(monkeypatch, capsys):
     asked = []
     monkeypatch.setattr(fastbp, "warmup", lambda dtype, complete: asked.append((dtype, complete)))
