@@ -235,6 +235,9 @@ def _listed(parameters: Any, argument: str) -> list[NDArray[Any]]:
         or_step = ", or a function that makes a step" * (argument != "parameters")
         raise TypeError(f"{argument} is of type {type(parameters).__name__}{inside}, expected a list or dict of "
                         f"ndarrays{or_step}")
+    for k, array in enumerate(listed):
+        if array.dtype.kind not in "biuf":
+            raise TypeError(f"array {k} of {argument} is {array.dtype}, expected real numbers")
     return list(listed)
 
 

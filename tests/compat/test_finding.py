@@ -147,6 +147,11 @@ def test_what_holds_no_parameters_is_named():
     for wrong in (None, "tanh", W.sum()):
         with pytest.raises(TypeError, match=r"gradients_or_step is of type .* or a function that makes a step"):
             fastbp.find_binding([W], X, Y, wrong)
+    for kind in (object, complex, str):
+        with pytest.raises(TypeError, match="array 0 of parameters is .*, expected real numbers"):
+            fastbp.find_binding([W.astype(kind)], X, Y, [W])
+        with pytest.raises(TypeError, match="array 0 of gradients_or_step is .*, expected real numbers"):
+            fastbp.find_binding([W], X, Y, [W.astype(kind)])
 
 
 def test_gradients_of_0_tell_nothing():
