@@ -148,9 +148,9 @@ def test_what_holds_no_parameters_is_named():
         with pytest.raises(TypeError, match=r"gradients_or_step is of type .* or a function that makes a step"):
             fastbp.find_binding([W], X, Y, wrong)
     for kind in (object, complex, str):
-        with pytest.raises(TypeError, match="array 0 of parameters is .*, expected real numbers"):
+        with pytest.raises(TypeError, match=r"array 0 of parameters is .*, expected real numbers"):
             fastbp.find_binding([W.astype(kind)], X, Y, [W])
-        with pytest.raises(TypeError, match="array 0 of gradients_or_step is .*, expected real numbers"):
+        with pytest.raises(TypeError, match=r"array 0 of gradients_or_step is .*, expected real numbers"):
             fastbp.find_binding([W], X, Y, [W.astype(kind)])
 
 
