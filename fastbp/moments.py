@@ -10,7 +10,7 @@ from fastbp import update_rules as rules
 from fastbp.checks import check_truth, keep
 from fastbp.update_rules import Optimizer, Rule
 
-__all__ = ["Adam", "AdamW", "Adamax", "Lion", "above_0"]
+__all__ = ["Adam", "AdamW", "Adamax", "Lion"]
 
 # The smallest normal number of float32: far below each √ν of float32 that is not 0.
 _LEAST_EPS = 2.0**-126
