@@ -158,7 +158,7 @@ def check_step(step: Any) -> int:
     --------
     >>> check_step(-1)
     Traceback (most recent call last):
-    ValueError: step must be an integer >= 0, got -1
+    ValueError: step must be an integer in 0..9007199254740992, got -1
     """
     # a fit asks for each of its steps: one comparison for what it passes
     return step if type(step) is int and 0 <= step <= MANY else check_count("step", step, 0, MANY)

@@ -92,8 +92,11 @@ class History(Mapping[str, NDArray[np.float64]]):
         # without Python code between two columns, as in `append`, so that no epoch is in some of them only
         return dict(zip(lists, list(map(list, lists.values())), strict=True))
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), **self._at_one_moment()}
+    def __getstate__(self) -> Any:
+        state: Any = super().__getstate__()  # with the slots that a class beneath may have
+        kept, *slots = state if isinstance(state, tuple) else (state,)
+        columns = {**kept, **self._at_one_moment()}
+        return (columns, *slots) if slots else columns
 
     def append(self, logs: Mapping[str, float]) -> None:
         """Append the measures of one epoch to the lists.
