@@ -81,6 +81,8 @@ def check_number(argument: str, value: Any, low: float = -math.inf, high: float 
     Traceback (most recent call last):
     ValueError: momentum must be a number in [0, 1), got 1
     """
+    if type(value) is float and low < value < high:  # as a schedule gives at each step
+        return value
     left = "(" if open_low or low == -math.inf else "["
     right = ")" if open_high or high == math.inf else "]"
     expected = f"{argument} must be a number in {left}{low:g}, {high:g}{right}, got {shown(value)}"

@@ -128,7 +128,10 @@ class History(Mapping[str, NDArray[np.float64]]):
         deque(map(list.append, columns, measured), maxlen=0)
 
     def __getitem__(self, name: str) -> NDArray[np.float64]:
-        return np.array(self.history[name])
+        values = vars(self).get(name)
+        if not (isinstance(values, list) and values):
+            raise KeyError(name)
+        return np.array(list(values))
 
     def items(self) -> ItemsView[str, NDArray[np.float64]]:
         """Return names and arrays, all of one moment.

@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastbp.base.network import Targets
 from fastbp.canonical import FloatArray
+from fastbp.checks import shown
 from fastbp.estimators.dense import Blocks, is_sparse
 from fastbp.estimators.labelled import Labelled
 from fastbp.estimators.monitor import Monitor, Rates, Score
@@ -59,8 +60,8 @@ def new_network(mlp: Any, sizes: Sequence[int], dtype: Any) -> Network:
 
 def network_of(mlp: Any, sizes: Sequence[int], dtype: Any) -> Network:
     """Return a network of zeros with the activations and the loss of an estimator."""
-    hidden = ["sigmoid" if name == "logistic" else name for name in hidden_activations(mlp.activation, len(sizes) - 2)]
-    output = "sigmoid" if mlp.out_activation_ == "logistic" else mlp.out_activation_
+    names = [*hidden_activations(mlp.activation, len(sizes) - 2), mlp.out_activation_]
+    *hidden, output = ["sigmoid" if name == "logistic" else name for name in names]
     loss = LOSS_NAMES.get(mlp.loss, mlp.loss) if isinstance(mlp.loss, str) else mlp.loss
     network = Network(sizes, hidden, output, loss, dtype, init="zeros")
     network.multilabel = output == "sigmoid" and sizes[-1] > 1
@@ -134,7 +135,7 @@ def threads_of(n_jobs: Any) -> int | None:
     if n_jobs is None:
         return None
     if not isinstance(n_jobs, Integral) or n_jobs == 0:
-        raise ValueError(f"n_jobs must be None, a number of threads or a negative number, got {n_jobs!r}")
+        raise ValueError(f"n_jobs must be None, a number of threads or a negative number, got {shown(n_jobs)}")
     n_threads = int(n_jobs)
     if n_threads == -1:
         return None

@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer
 
 from fastbp.canonical import FloatArray
+from fastbp.checks import shown
 from fastbp.estimators.labelled import Labelled
 from fastbp.optimizers import SGD
 from fastbp.trainer import Trainer
@@ -61,7 +62,7 @@ class Score:
         weight = {} if self._data.weight is None else {"sample_weight": self._data.weight}
         score = self._scorer(self._mlp, self._data.X, self._data.y, **weight)
         if not isinstance(score, (Real, np.bool_)) or math.isnan(score):
-            raise ValueError(f"scoring gives {score!r} after an epoch, expected a number")
+            raise ValueError(f"scoring gives {shown(score)} after an epoch, expected a number")
         return float(score)
 
     def without_outputs(self, n_outputs: int) -> float:

@@ -34,7 +34,7 @@ def undone_by_errors(mlp: Any) -> Iterator[None]:
     """
     before = {name: value.copy() if type(value) is list else value for name, value in vars(mlp).items()}
     network, trainer = mlp._network, mlp._trainer
-    parameters = None if network is None else network.parameters.copy()
+    parameters = None if network is None else network._copied()
     steps = None if trainer is None else trainer.steps
     try:
         yield
