@@ -6,7 +6,7 @@ import csv
 import math
 import os
 from collections import deque
-from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, Sequence, ValuesView
 from typing import Any, Self
 
 import numpy as np
@@ -36,7 +36,7 @@ class History(Mapping[str, NDArray[np.float64]]):
     accuracy : list of float
         Share of those samples whose label was correct. It is empty unless the network classifies.
     seconds : list of float
-        Time of an epoch in seconds, with validation.
+        Time of an epoch in seconds, with validation. Short epochs that are trained together have equal parts of theirs.
     val_loss : list of float
         Mean cost of the validation data after an epoch. It is empty without validation data.
     val_accuracy : list of float
@@ -113,19 +113,23 @@ class History(Mapping[str, NDArray[np.float64]]):
         """
         if not isinstance(logs, Mapping):
             raise TypeError(f"logs must be a dict of numbers by name, got {shown(logs)}")
+        self._extend({name: (value,) for name, value in logs.items()}, 1)
+
+    def _extend(self, measures: Mapping[str, Sequence[float]], epochs: int) -> None:
+        """Append the measures of some epochs."""
         table, columns, measured = vars(self), [], []
-        for name in logs:
+        for name in measures:
             table.setdefault(name, [])
         for name, values in table.items():
-            if isinstance(values, list) and (values or name in logs):
+            if isinstance(values, list) and (values or name in measures):
                 columns.append(values)
-                measured.append(logs.get(name, math.nan))
+                measured.append(measures[name] if name in measures else (math.nan,) * epochs)
         lengths = set(map(len, columns))
         if len(lengths) > 1:
             for values in columns:
                 values.extend([math.nan] * (max(lengths) - len(values)))
         # without Python code between two columns, so that Ctrl-C leaves none longer than the others
-        deque(map(list.append, columns, measured), maxlen=0)
+        deque(map(list.extend, columns, measured), maxlen=0)
 
     def __getitem__(self, name: str) -> NDArray[np.float64]:
         values = vars(self).get(name)

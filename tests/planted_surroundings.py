@@ -10,7 +10,7 @@ AROUND = [
      ("nobody is let in", "    if session.gate.locked():", "    if False:")),
     ("base/trainer.py", _MOMENT + " -k 'histor'",
      ("history and count at two moments", "with self.network._turns.lock:  # at", "if True:  # at"),
-     ("one history for all fits", "            history.append(logs)", "            self.history.append(logs)")),
+     ("one history for all fits", "            history._extend(", "            self.history._extend(")),
     ("history.py", _MOMENT + " -k 'same_epochs or stays'",
      ("columns of several moments", "list(map(list, lists.values()))", "[list(each) for each in lists.values()]"),
      ("the lists themselves", "zip(lists, list(map(list, lists.values())),", "zip(lists, lists.values(),")),

@@ -21,6 +21,8 @@ class Attached:
     def __init__(self, session: Any, network: Any) -> None:
         self.inner, self._network = session, network
         self.run, self.states = session.run, session.states
+        if hasattr(session, "epochs"):
+            self.epochs, self.whole_epochs = session.epochs, session.whole_epochs
         self._is_left = True
 
     def __enter__(self) -> Attached:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fastbp import canonical
 from fastbp.base.classes import ClassWeights, weigh_classes
 from fastbp.base.network import BaseNetwork, Canonical
@@ -20,11 +23,15 @@ if TYPE_CHECKING:
 
 
 class Feed(NamedTuple):
-    """What trains a session for an epoch, of how many samples, where that is known, and some of the samples."""
+    """What trains a session for an epoch, of how many samples, where that is known, and some of the samples.
+
+    Of whole arrays also their rows in the order of each of so many epochs, (epochs, n). Labels are checked once more.
+    """
 
     chunks: Callable[[Session], Chunks]
     n_samples: int | None
     samples: Callable[[], Canonical | None]
+    orders: Callable[[int], NDArray[np.int64]] | None = None
 
 
 def feed_of(
@@ -96,15 +103,19 @@ def _of_arrays(trainer: TrainerState, data: Canonical) -> Feed:
 
     given = True  # as it was checked; a callback may write to it
 
-    def chunks(session: Session) -> Chunks:
+    def orders(epochs: int) -> NDArray[np.int64]:
         nonlocal given
         if not given:
             _check_again(trainer.network, data)
         given = False
-        order = trainer.rng.permutation(n) if trainer.shuffle else in_order(n)
-        return array_chunks(session, data, order, trainer.batch_size)
+        if not trainer.shuffle:
+            return np.broadcast_to(in_order(n), (epochs, n))
+        return np.array([trainer.rng.permutation(n) for _ in range(epochs)], np.int64).reshape(epochs, n)
 
-    return Feed(chunks, n, lambda: data)
+    def chunks(session: Session) -> Chunks:
+        return array_chunks(session, data, orders(1)[0], trainer.batch_size)
+
+    return Feed(chunks, n, lambda: data, orders)
 
 
 def _check_again(network: BaseNetwork, data: Canonical) -> None:

@@ -74,6 +74,41 @@ class Session(Protocol):
         """Return the optimizer's numbers for each parameter, laid out as the parameters."""
 
 
+class EpochsSession(Session, Protocol):
+    """A session that trains for several epochs in one call, where they are short."""
+
+    def whole_epochs(self, n_samples: int, batch_size: int, most: int) -> int:
+        """Return how many epochs the next call of `epochs` may take: for about a hundredth of a second, 0 to `most`.
+
+        Parameters
+        ----------
+        n_samples : int
+            Samples of an epoch.
+        batch_size : int
+            Samples of a minibatch.
+        most : int
+            Epochs that are left.
+        """
+
+    def epochs(
+        self, data: Canonical, rows: NDArray[np.int64], batch_size: int, measured: NDArray[np.float64]
+    ) -> None:
+        """Train for some epochs, up to one with a loss, or after one with a parameter, that is not finite.
+
+        Parameters
+        ----------
+        data : tuple
+            X, Y and sample weights in canonical form.
+        rows : ndarray of int64 (epochs n,)
+            Rows of the data, an epoch after the other.
+        batch_size : int
+            Samples of a minibatch.
+        measured : ndarray (epochs, 5)
+            Zeros, which get the four measures of `ChunkResult` of each epoch, and 1 if all parameters were finite after
+            it.
+        """
+
+
 class SplitSession(Session, Protocol):
     """A session whose steps are cut in two: between them gradients are added up.
 

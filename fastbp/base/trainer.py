@@ -19,6 +19,7 @@ from fastbp.base.feeds import Feed, feed_of
 from fastbp.base.network import Canonical
 from fastbp.base.progress import Progress
 from fastbp.base.session import Session, within
+from fastbp.base.several import several_epochs
 from fastbp.base.sources import Chunks, array_chunks, run_whole
 from fastbp.base.telling import tell_begin, tell_divergence, tell_end, tell_epoch
 from fastbp.base.trainer_state import TrainerState
@@ -160,16 +161,20 @@ class BaseTrainer(TrainerState):
                 tell_begin(self, told, begun)
             vars(self).update(_callbacks=callbacks)
             with Progress(progress, None if feed.n_samples is None else epochs * feed.n_samples) as bar:
-                for epoch in range(1, epochs + 1):
+                is_watched, epoch = tells or bar.shown or validation is not None, 0
+                while epoch < epochs:
+                    several = 0 if is_watched else several_epochs(self, feed, history, epoch + 1, epochs)
+                    if several:
+                        epoch += several
+                        continue
+                    epoch += 1
                     title = f"epoch {epoch}/{epochs}"
                     logs = self._epoch(feed.chunks, title, validation, bar)
                     vars(self).update(history=history)  # not that of a fit within a callback
-                    self._count_epoch(history, logs)
+                    self._count_epochs(history, {name: (value,) for name, value in logs.items()}, 1)
                     if tells and tell_epoch(self, epoch, logs, end_of_epoch, on_checkpoint):
                         break
-                    if self.epochs == 1 and self._ranks.is_first:
-                        data = feed.samples()
-                        warn_of_dead_layers(self.network, None if data is None else data[0], stacklevel=3)
+                    self._warn_of_dead_layers(feed)
             is_whole = True
         except DivergenceError as error:
             told_error = self._explained(error, feed, steps)
@@ -320,13 +325,19 @@ class BaseTrainer(TrainerState):
             seconds = self._ranks.settled(parameters, perf_counter() - start, title)
         return logs | {"seconds": seconds}
 
-    def _count_epoch(self, history: History, logs: dict[str, float]) -> None:
-        """Have an epoch in the history, and tell schedules of it."""
+    def _count_epochs(self, history: History, measures: Mapping[str, Sequence[float]], count: int) -> None:
+        """Have some epochs in the history, and tell schedules of the last one."""
         with self.network._turns.lock:  # at one moment for those who save it in another thread
-            history.append(logs)
-            vars(self)["epochs"] += 1  # a count needs none of the checks of what users set
+            history._extend(measures, count)
+            vars(self)["epochs"] += count  # a count needs none of the checks of what users set
             for schedule in epoch_schedules(self.optimizer.learning_rate):
-                schedule.on_epoch(logs.get("val_loss", logs["loss"]))
+                schedule.on_epoch(measures.get("val_loss", measures["loss"])[-1])
+
+    def _warn_of_dead_layers(self, feed: Feed) -> None:
+        """After the first of all epochs, warn of layers that no gradient passes through."""
+        if self.epochs == 1 and self._ranks.is_first:
+            data = feed.samples()
+            warn_of_dead_layers(self.network, None if data is None else data[0], stacklevel=4)
 
     def _train(self, chunks: Chunks, title: str, bar: Progress) -> dict[str, float]:
         """Go through the chunks of an epoch; what they measured."""

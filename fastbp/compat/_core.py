@@ -186,14 +186,16 @@ class Engine:
         count = min(count, self._chunk)
         session = cast("Attached", self.trainer._opened())
 
-        def train(attached: Attached) -> tuple[Array, int]:
-            found: tuple[Array, int] = attached.inner.epochs(data, rows, batch, count)
+        def train(attached: Attached) -> None:
+            attached.inner.epochs(data, np.tile(rows, count), batch, measured)
             self.last_outputs = attached.inner.outputs().copy()
-            return found
 
-        losses, done = within(session, train)
+        measured = np.zeros((count, 5))
+        within(session, train)
+        losses = measured[np.isfinite(measured[:, 0]) & (measured[:, 2] > 0), 0]
         if len(losses) < count:
-            return losses, -1 - done
+            # the minibatch that the loss is of made no update; after a parameter that is not finite none was begun
+            return losses, -1 - max(0, int(measured[len(losses), 2]) - 1) // batch * batch
         if perf_counter() - start < _CHUNK_SECONDS:
             self._chunk *= 2
         return losses, 0

@@ -23,7 +23,7 @@ from fastbp.compiled.formulas import rules_address, update_address
 from fastbp.compiled.inference import Bound, loss_fields
 from fastbp.compiled.workspace import Workspace, address, aligned, padded_ld, work, workspace_of
 from fastbp.kernels.blocking import SAMPLE_PASS
-from fastbp.kernels.epoch import TRAIN, TRAIN_EPOCHS
+from fastbp.kernels.epoch import MEASURES, TRAIN
 from fastbp.kernels.gradient_layers import OPTIMIZER, SGD, STORE
 from fastbp.kernels.runtime.jit import is_ready
 from fastbp.kernels.runtime.threads import ThreadTuner, available, on_numba_threads
@@ -31,6 +31,8 @@ from fastbp.kernels.tiles.packing import pack_parameters, unpack_parameters
 from fastbp.optimizers import Optimizer
 from fastbp.regularization import PENALTIES, Regularization
 
+# Epochs in one call: what users and other threads wait for. A call costs 60 to 300 µs beside them.
+_EPOCHS_SECONDS = 0.01
 _NO_ROWS = np.empty(0, np.int64)
 
 
@@ -76,7 +78,7 @@ class Session:
         self._constant = optimizer is None or optimizer.is_constant
         self._steady = np.zeros((0, 1), network.dtype)
         self._n_hyper = 1 if optimizer is None else len(optimizer.hyper(0))
-        self._steps, self._result = steps, np.zeros(4, np.float64)
+        self._steps = steps
         self._rules: Regularization = regularization
         self._penalty_scale: float | None = None
         self._norm_rules = regularization.clip_norm is not None or regularization.max_norm is not None
@@ -89,7 +91,7 @@ class Session:
         self._enters = self._is_current = True
         self._look: object | None = None
         self._shown, self._owner = False, 0
-        self._workspace.point(steps=steps, result=self._result, state=self._state)
+        self._workspace.point(steps=steps, result=np.zeros((1, MEASURES)), state=self._state)
         self._workspace.put(state_stride=self._plan.n_panels)
         loss_fields(self._workspace, network)
         self._regularize(regularization)
@@ -169,9 +171,9 @@ class Session:
         self._bound.panels.write = None
 
     def _write_now(self) -> None:
-        measured = self._result.copy()
+        measured = self._measured().copy()
         self._train(_NO_ROWS, 1, self._steady[:0], 1, parallel=False, leaves=True)
-        self._result[...] = measured
+        self._measured()[...] = measured
 
     # ------------------------------------------------------------------ training
     def run(
@@ -185,11 +187,7 @@ class Session:
     ) -> ChunkResult:
         """Train on the first minibatches of `rows`; see `fastbp.base.session.Session`."""
         batch_size = min(batch_size, len(rows))
-        if penalty_scale != self._penalty_scale:
-            self._penalize(penalty_scale)
-        tuner = self._tuners[batch_size] if batch_size == self._batch_size else self._reserve(batch_size)
-        if data is not self._data:
-            self._take(data, batch_size)
+        tuner = self._ready(data, batch_size, penalty_scale)
         alone = len(rows) == batch_size
         tunes = tuner.tunes or not alone
         wanted, n_steps = tuner.next(-(-len(rows) // batch_size)) if tunes else (1, 1)
@@ -202,31 +200,41 @@ class Session:
         else:
             self._train(rows, batch_size, hyper, 1, parallel=False, leaves=leaves)
         self._left(last, leaves)
-        loss_sum, correct, n_samples, penalty_sum = self._result.tolist()
+        loss_sum, correct, n_samples, penalty_sum, _ = self._measured().tolist()
         return ChunkResult(loss_sum, int(correct), int(n_samples), penalty_sum)
 
-    def epochs(self, data: Canonical, rows: NDArray[np.int64], batch_size: int, count: int) -> tuple[FloatArray, int]:
-        """Train for epochs of the same rows on one thread, by plain gradient descent of a constant rate.
+    def whole_epochs(self, n_samples: int, batch_size: int, most: int) -> int:
+        """How many of `most` epochs `epochs` may take in its next call; see `fastbp.base.session.EpochsSession`."""
+        batch_size = min(batch_size, n_samples)
+        n_steps = -(-n_samples // batch_size)
+        return self._reserve(batch_size).next(n_steps * most, _EPOCHS_SECONDS)[1] // n_steps
 
-        Returns
-        -------
-        losses : ndarray
-            Σ_s v_s C_s of each epoch that was finished: of fewer than `count` where a loss was not finite.
-        done : int
-            Samples of the epoch that was not finished, up to the minibatch with that loss.
-        """
-        batch_size = min(batch_size, len(rows))
-        self._reserve(batch_size)
+    def epochs(
+        self, data: Canonical, rows: NDArray[np.int64], batch_size: int, measured: NDArray[np.float64]
+    ) -> None:
+        """Train for some epochs in one call; see `fastbp.base.session.EpochsSession`."""
+        count = len(measured)
+        batch_size = min(batch_size, len(rows) // count)
+        tuner, n_steps = self._ready(data, batch_size, None), -(-len(rows) // count // batch_size) * count
+        wanted, _ = tuner.next(n_steps, _EPOCHS_SECONDS)
+        hyper, leaves = self._hyper(n_steps), self._leaves(last=True, alone=False)
+        self._workspace.point(result=measured)
+        timed(tuner, wanted, n_steps, partial(self._train, rows, batch_size, hyper, leaves=leaves, epochs=count))
+        self._left(last=True, leaves=leaves)
+
+    def _ready(self, data: Canonical, batch_size: int, penalty_scale: float | None) -> ThreadTuner:
+        """Have all that minibatches of so many samples of the data need; the tuner of their size."""
+        if penalty_scale != self._penalty_scale:
+            self._penalize(penalty_scale)
+        tuner = self._tuners[batch_size] if batch_size == self._batch_size else self._reserve(batch_size)
         if data is not self._data:
             self._take(data, batch_size)
-        self._bound.panels.catch_up()
-        losses, hyper = np.empty(count), self._hyper(-(-len(rows) // batch_size))
-        place = self._workspace.address, self._layers_at, len(self._layers)
-        self._is_current = False
-        finished = TRAIN_EPOCHS(losses, self._result, *place, rows, batch_size, hyper, self._enters)
-        self._entered()
-        done = 0 if finished == count else int(self._result[2]) - 1
-        return losses[:finished], done // batch_size * batch_size
+        return tuner
+
+    def _measured(self) -> NDArray[np.float64]:
+        """What the last call measured in its first epoch."""
+        first: NDArray[np.float64] = self._workspace.array("result")[0]
+        return first
 
     def _leaves(self, last: bool, *, alone: bool) -> bool:
         """Whether the next steps write the parameters.
@@ -262,10 +270,11 @@ class Session:
         self._workspace.put(l1=rules.l1 * measured, l2=rules.l2 * measured)
 
     def _train(
-        self, rows: NDArray[np.int64], batch_size: int, hyper: FloatArray, threads: int, *, parallel: bool, leaves: bool
+        self, rows: NDArray[np.int64], batch_size: int, hyper: FloatArray, threads: int, *, parallel: bool,
+        leaves: bool, epochs: int = 1,
     ) -> None:
         place = self._workspace.address, self._layers_at, len(self._layers)
-        TRAIN[self._norm_rules, parallel](*place, rows, batch_size, hyper, threads, self._enters, leaves)
+        TRAIN[self._norm_rules, parallel](*place, rows, epochs, batch_size, hyper, threads, self._enters, leaves)
         self._entered()
 
     def _entered(self) -> None:

@@ -1,4 +1,4 @@
-"""Training: minibatches of one epoch in one compiled call, two loops a step that threads share, and no reduction.
+"""Training: the minibatches of epochs in one compiled call, two loops a step that threads share, and no reduction.
 
 1. over samples   each thread takes its samples forward through all layers and back again
 2. over weights   each thread sums ∂C/∂w over the whole batch for its own weights and updates them
@@ -23,7 +23,11 @@ from fastbp.kernels.runtime.barrier import all_running, reset, wait
 from fastbp.kernels.runtime.jit import entry, inner
 from fastbp.kernels.runtime.records import layers_at, not_null, workspace_at
 from fastbp.kernels.tiles.packing import refresh, sync
-from fastbp.kernels.vectors.memory import pointer
+from fastbp.kernels.vectors.memory import lanes_in, load, pointer, zero_in
+from fastbp.kernels.vectors.simd import first_lane, lane_sum, splat
+
+# Numbers that the workspace's `result` has of an epoch.
+MEASURES = 5
 
 
 # ------------------------------------------------------------------ loop 1: samples
@@ -67,6 +71,21 @@ def correct_of(ws, m):
         for s in range(m):
             correct += ws.correct[s]
     return correct
+
+
+@inner
+def finite_share(ws, t, threads):
+    """Whether thread t's share of all parameters is finite: x − x is 0 of finite numbers alone."""
+    lanes, zero = lanes_in(ws.w), splat(zero_in(ws.w))
+    vectors = ws.state_stride // lanes
+    begin, end = vectors * t // threads, vectors * (t + 1) // threads
+    t0, t1 = zero, zero
+    for o in range(begin * lanes, (begin + (end - begin) // 2 * 2) * lanes, 2 * lanes):
+        t0 += load(ws.w, o) - load(ws.w, o)
+        t1 += load(ws.w, o + lanes) - load(ws.w, o + lanes)
+    if (end - begin) % 2:
+        t0 += load(ws.w, (end - 1) * lanes) - load(ws.w, (end - 1) * lanes)
+    return first_lane(lane_sum(t0 + t1)) == 0
 
 
 # ------------------------------------------------------------------ after loop 2: only where a rule asks for it
@@ -115,33 +134,59 @@ def finish(ws, layers, leaves):
         sync(ws, layers)
 
 
-def share_with(after):
+def epoch_with(after):
     """The loop over minibatches; what comes `after` the gradient: rules, or nothing."""
 
     @inner
-    def share(ws, layers, rows, n, batch, hyper, width, t, threads):
-        """Thread t's share of all steps; thread 0 also adds up what is measured, and counts the updates.
+    def epoch(ws, layers, rows, n, batch, hyper, width, first, result, t, threads, phase):
+        """Thread t's share of an epoch, whose update number `first` comes first; the phase after it, 0 if it stopped.
 
-        No update follows a loss that is not finite: it is the last one.
+        Thread 0 also adds up what is measured, and counts the updates. No update follows a loss that is not finite: it
+        is the last one.
         """
-        loss, penalties, correct, samples, phase, step = 0.0, 0.0, 0, 0, 1, ws.steps[0]
+        loss, penalties, correct, samples, goes_on = 0.0, 0.0, 0, 0, True
         for k in range((n + batch - 1) // batch):
             m, part, h = min(batch, n - k * batch), rows + k * batch, hyper + k * width
-            finite = sample_share(ws, layers, part, m, step + k, h, t, threads)
+            finite = sample_share(ws, layers, part, m, first + k, h, t, threads)
             penalties += m * penalty(ws, layers, t)
             diverged = wait(ws.arrivals, t, threads, phase + 1, np.int64(0 if finite else 1))
             if t == 0:
                 loss += loss_of(ws, part, np.int64(0), m)
                 correct, samples = correct + correct_of(ws, m), samples + m
             if diverged and updates(ws):
+                goes_on = False
                 break
             gradient_layers(ws, layers, ws.x, part, m, h, t, threads)
             wait(ws.arrivals, t, threads, phase + 2, np.int64(0))
             phase = after(ws, layers, h, t, threads, phase + 2)
             if t == 0:
-                ws.steps[0] = step + k + 1
+                ws.steps[0] = first + k + 1
         if t == 0:
-            ws.result[0], ws.result[1], ws.result[2], ws.result[3] = loss, correct, samples, penalties
+            result[0], result[1], result[2], result[3] = loss, correct, samples, penalties
+        return phase if goes_on else np.int64(0)
+
+    return epoch
+
+
+def share_of(epoch):
+    """The loop over epochs, each of them an `epoch`."""
+
+    @inner
+    def share(ws, layers, rows, n, epochs, batch, hyper, width, t, threads):
+        """Thread t's share of all epochs, up to one with a loss, or after one with a parameter, that is not finite."""
+        begin, steps, phase = ws.steps[0], (n + batch - 1) // batch, np.int64(1)
+        for e in range(epochs):
+            part, h, result = rows + e * n, hyper + e * steps * width, ws.result + e * MEASURES
+            phase = epoch(ws, layers, part, n, batch, h, width, begin + e * steps, result, t, threads, phase)
+            if phase == 0:
+                break
+            if epochs > 1:
+                finite = finite_share(ws, t, threads)
+                phase += 1
+                if wait(ws.arrivals, t, threads, phase, np.int64(0 if finite else 1)):
+                    break
+                if t == 0:
+                    result[4] = 1.0
 
     return share
 
@@ -149,12 +194,13 @@ def share_with(after):
 def train_by(share):
     """The entry in which threads have a `share` of all steps."""
 
-    def train(address, layer_address, n_layers, rows, batch, hyper, threads, enters, leaves):
-        """Minibatches of `batch` consecutive entries of `rows`, one after the other; the last one may be smaller.
+    def train(address, layer_address, n_layers, rows, epochs, batch, hyper, threads, enters, leaves):
+        """Minibatches of `batch` consecutive entries of `rows`, one after the other; the last of an epoch is the rest.
 
-        The workspace's `result` gets Σ_s v_s C_s, each before its own update, how many samples got the correct label,
-        how many samples were trained on, less than all where a loss is not finite, and where the record has penalties
-        Σ_s of them, each before its update, too. `steps` counts the updates.
+        For each epoch the workspace's `result` gets MEASURES numbers: Σ_s v_s C_s, each before its own update, how many
+        samples got the correct label, how many samples were trained on, less than all where a loss is not finite,
+        where the record has penalties Σ_s of them, each before its update, too, and, of several epochs, 1 after one
+        that left all parameters finite. `steps` counts the updates.
 
         Parameters
         ----------
@@ -162,8 +208,10 @@ def train_by(share):
             Of the WORKSPACE record.
         layer_address, n_layers : int
             Of the LAYER records, and how many there are.
-        rows : int64 (n,)
+        rows : int64 (epochs n,)
             Rows of the data, a minibatch after the other.
+        epochs : int
+            Into how many equal parts `rows` are divided: no minibatch belongs to two of them.
         batch : int
             Samples of one minibatch.
         hyper : (n_steps, H)
@@ -179,7 +227,8 @@ def train_by(share):
             side_by_side = all_running(ws.arrivals, thread, threads)
             if side_by_side or thread == 0:
                 shares = threads if side_by_side else 1
-                share(ws, layers, pointer(rows), len(rows), batch, pointer(hyper), hyper.shape[1], thread, shares)
+                n, width = len(rows) // epochs, hyper.shape[1]
+                share(ws, layers, pointer(rows), n, epochs, batch, pointer(hyper), width, thread, shares)
         finish(workspace_at(address, hyper), layers_at(layer_address, n_layers), leaves)
 
     return train
@@ -187,36 +236,7 @@ def train_by(share):
 
 # by (has norm rules, parallel)
 TRAIN = {
-    (ruled, parallel): entry(train_by(share_with(after)), f"train-{ruled:d}{parallel:d}", parallel)
+    (ruled, parallel): entry(train_by(share_of(epoch_with(after))), f"train-{ruled:d}{parallel:d}", parallel)
     for ruled, after in ((False, no_rules), (True, norm_rules))
     for parallel in (False, True)
 }
-
-
-# ------------------------------------------------------------------ epochs
-def train_epochs(losses, result, address, layer_address, n_layers, rows, batch, hyper, enters):
-    """Train on the same rows for as many epochs as there are `losses`, on one thread; how many were finished.
-
-    For those whose epochs take microseconds: a call from Python for each of them would take longer.
-
-    Parameters
-    ----------
-    losses : float64 (n_epochs,)
-        Gets Σ_s v_s C_s of each epoch, up to the first that is not finite.
-    result : float64 (4,)
-        Array that the workspace's `result` points to.
-    address, layer_address, n_layers, rows, batch, hyper : see `train`
-        The same in each epoch.
-    enters : bool
-        Whether the parameters are packed before the first epoch, where they changed.
-    """
-    for e in range(len(losses)):
-        _train(address, layer_address, n_layers, rows, batch, hyper, 1, enters and e == 0, False)
-        losses[e] = result[0]
-        if not math.isfinite(result[0]):
-            return e
-    return len(losses)
-
-
-_train = TRAIN[False, False]
-TRAIN_EPOCHS = entry(train_epochs, "epochs")
