@@ -2,6 +2,7 @@
 
 _MOMENT, _NAMES = "tests/training/test_one_moment.py", "tests/io/test_names.py"
 _SURROUNDINGS = "tests/runtime/test_surroundings.py"
+_SEVERAL = "tests/training/test_several.py"
 _ALONE = "tests/distributed/test_alone_in_callbacks.py -k 'reference'"
 
 #: (file, tests, (name, old, new), ...)
@@ -47,6 +48,16 @@ AROUND = [
     ("io/reader.py", "tests/io/test_going_on.py -k 'reference'",
      ("shuffles anew", "    trainer.rng, trainer.regularization = reader.generator(), reader.regularization()",
       "    trainer.regularization = reader.regularization()")),
+    ("base/several.py", _SEVERAL,
+     ("orders that nobody trained in", "        if begun < len(measured):", "        if False:"),
+     ("a rate asked before its time", " or callable(trainer.optimizer.learning_rate):", ":"),
+     ("epochs that Ctrl-C forgets", "        if whole:", "        if whole == len(measured) == begun == 0:")),
+    ("base/trainer.py", _SEVERAL,
+     ("nobody is told", "epoch = tells or bar.shown or validation is not None, 0", "epoch = False, 0")),
+    ("kernels/epoch.py", _SEVERAL,
+     ("parameters that nobody checks", "        if epochs > 1:\n", "        if epochs < 1:\n"),
+     ("half of the parameters", "lane_sum(t0 + t1)) == 0", "lane_sum(t0)) == 0"),
+     ("an odd vector", "    if (end - begin) % 2:\n        t0", "    if False:\n        t0")),
     ("io/arrays.py", _NAMES,
      ("pickles for .npz", 'if opened.read(2) != b"PK":', "if False:"),
      ("half an .npz", "whole_files.write_whole(path, [file.getbuffer()])",

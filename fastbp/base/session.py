@@ -30,8 +30,8 @@ class Session(Protocol):
     """A trainer's network, optimizer state and buffers in the form that the arithmetic takes.
 
     As a context manager it takes over the parameters on entry, and makes the network's current on exit, whatever
-    happens between. It is entered once for each epoch or step and kept between them. While it is entered, its thread
-    has the numbers of the network to itself; see `fastbp.base.turns`.
+    happens between. It is entered once for each epoch, some short ones or a step, and kept between them. While it is
+    entered, its thread has the numbers of the network to itself; see `fastbp.base.turns`.
 
     Attributes
     ----------

@@ -16,8 +16,9 @@ from typing import Any
 class Turns:
     """The lock of a network's numbers, and the gate before it.
 
-    What trains a network holds the lock for an epoch. Where the gate is closed another thread wants to read: what
-    trains then gives the lock back after its minibatches, and goes through the gate before it takes the lock again.
+    What trains a network holds the lock for an epoch, or some short ones. Where the gate is closed another thread wants
+    to read: what trains then gives the lock back after its minibatches, and goes through the gate before it takes the
+    lock again.
 
     Examples
     --------

@@ -2,12 +2,15 @@
 
 import threading
 
+import numba
 import numpy as np
 import pytest
 
 import fastbp
 from fastbp.compiled import session as sessions
 from fastbp.exceptions import DivergenceError
+from fastbp.kernels.epoch import finite_share
+from fastbp.kernels.runtime.records import workspace_at
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(23, 5))  # minibatches of 8, 8 and 7
@@ -143,8 +146,8 @@ def assert_ends_alike(make, message):
             trainer.fit(*trainer.data, 400, callbacks=callbacks)
         history = trainer.history.history
         assert len(history.pop("seconds")) == trainer.epochs > 4
-        state = trainer.rng.bit_generator.state
-        found.append((str(error.value), trainer.network.parameters.copy(), history, trainer.steps, trainer.epochs, state))
+        counts = trainer.steps, trainer.epochs, trainer.rng.bit_generator.state
+        found.append((str(error.value), trainer.network.parameters.copy(), history, *counts))
     np.testing.assert_array_equal(found[1][1], found[0][1])
     assert found[1][0] == found[0][0]
     assert found[1][2:] == found[0][2:]
@@ -171,6 +174,28 @@ def test_a_parameter_that_is_not_finite_ends_it_after_the_same_epoch(counts):
 
     assert_ends_alike(growing, r"a parameter is not finite after epoch 4\d/400")
     assert counts
+
+
+@numba.njit
+def all_finite(address, hyper, threads):
+    found = 0
+    for t in range(threads):
+        found += finite_share(workspace_at(address, hyper), t, threads)
+    return found == threads
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_each_parameter_is_checked_by_one_of_the_threads(dtype):
+    trainer = make(dtype=dtype)
+    trainer.fit(X, LABELS)
+    panels, address = trainer.network._bound.panels.w, trainer._session._workspace.address
+    for threads in (1, 2, 3):
+        assert all_finite(address, np.empty((1, 1), dtype), threads)
+        for k in range(len(panels)):
+            for value in (np.inf, -np.inf, np.nan):
+                before, panels[k] = panels[k], value
+                assert not all_finite(address, np.empty((1, 1), dtype), threads), (k, threads, value)
+                panels[k] = before
 
 
 def test_ctrl_c_leaves_no_epoch_uncounted(monkeypatch, counts):
