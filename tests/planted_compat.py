@@ -71,7 +71,7 @@ FACES = (
     ("compat/nnfs/model.py", _PIECES,
      ("a file with all arrays", "vars(each).pop(name, None) if each is", "None if each is")),
     ("compiled/session.py", _PIECES + " -k 'replaced'",
-     ("four numbers of whatever type", "steps, np.zeros(4, np.float64)", "steps, np.zeros(4)")),
+     ("four numbers of whatever type", "MEASURES), np.float64)", "MEASURES))")),
     ("compat/my_answers.py", _ONE,
      ("slope", "np.subtract(hidden, slope, out=slope)", "np.subtract(1, slope, out=slope)"),
      ("sum in place of mean", "self.lr / len(X)", "self.lr")),

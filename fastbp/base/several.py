@@ -18,34 +18,38 @@ def several_epochs(trainer: Any, feed: Feed, history: History, epoch: int, epoch
     """Train for the epochs from number `epoch` on that one call takes, and return how many they were.
 
     It is 0 where the next epoch is to be trained by itself: where it is the trainer's first one, after which layers may
-    be found dead, where it is long, or where code of the user's may look at what was learned before it.
+    be found dead, where it is long, where code of the user's may look at what was learned before it, or where the order
+    of its samples could not be drawn again.
 
     Raises
     ------
     DivergenceError
         If a loss or a parameter is no longer finite. The epochs before it are in the history.
     """
-    orders, n, data = feed.orders, feed.n_samples, feed.samples()
+    orders, n, data, rng = feed.orders, feed.n_samples, feed.samples(), trainer.rng
     if orders is None or n is None or data is None or trainer.epochs == 0 or callable(trainer.optimizer.learning_rate):
         return 0
-    start, state, measured = perf_counter(), None, np.empty((0, 5))
+    session = trainer._opened()
+    if not hasattr(session, "epochs") or (trainer.shuffle and not _is_numpys(rng)):
+        return 0
+    start, state, measured = perf_counter(), None, np.empty((0, 5), np.float64)
 
     def train(session: EpochsSession) -> None:
         nonlocal state, measured
-        most = epochs - epoch + 1
-        count = session.whole_epochs(n, trainer.batch_size, most) if hasattr(session, "epochs") else 0
+        count = session.whole_epochs(n, trainer.batch_size, epochs - epoch + 1)
         if count > 1:
-            state = trainer.rng.bit_generator.state
-            rows, measured = orders(count).ravel(), np.zeros((count, 5))
+            state = rng.bit_generator.state if trainer.shuffle else None
+            rows, measured = orders(count).ravel(), np.zeros((count, 5), np.float64)
             session.epochs(data, rows, trainer.batch_size, measured)
 
     try:
-        within(trainer._opened(), train)
+        within(session, train)
     finally:  # also after Ctrl-C: what the parameters have learned is counted
         begun, whole = (int(np.count_nonzero(column)) for column in measured.T[[2, 4]])
-        if begun < len(measured):  # as if no order had been drawn for the others
-            trainer.rng.bit_generator.state = state
-            orders(begun)
+        if begun < len(measured) and state is not None:  # as if no order had been drawn for the others
+            rng.bit_generator.state = state
+            for _ in range(begun):
+                rng.permutation(n)
         if whole:
             trainer._count_epochs(history, _measures(trainer, measured[:whole], n, perf_counter() - start), whole)
     if whole < len(measured):
@@ -53,6 +57,11 @@ def several_epochs(trainer: Any, feed: Feed, history: History, epoch: int, epoch
         what = f"the loss is {loss_sum} in" if not math.isfinite(loss_sum) else "a parameter is not finite after"
         raise trainer._diverged(what, f"epoch {epoch + whole}/{epochs}")
     return whole
+
+
+def _is_numpys(rng: np.random.Generator) -> bool:
+    """Whether the state of a generator can be set back: those of others may have none."""
+    return type(rng.bit_generator).__module__.startswith("numpy.random")
 
 
 def _measures(trainer: Any, measured: FloatArray, n_samples: int, seconds: float) -> dict[str, list[float]]:

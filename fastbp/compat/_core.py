@@ -190,7 +190,7 @@ class Engine:
             attached.inner.epochs(data, np.tile(rows, count), batch, measured)
             self.last_outputs = attached.inner.outputs().copy()
 
-        measured = np.zeros((count, 5))
+        measured = np.zeros((count, 5), np.float64)
         within(session, train)
         losses = measured[np.isfinite(measured[:, 0]) & (measured[:, 2] > 0), 0]
         if len(losses) < count:

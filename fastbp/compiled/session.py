@@ -91,7 +91,7 @@ class Session:
         self._enters = self._is_current = True
         self._look: object | None = None
         self._shown, self._owner = False, 0
-        self._workspace.point(steps=steps, result=np.zeros((1, MEASURES)), state=self._state)
+        self._workspace.point(steps=steps, result=np.zeros((1, MEASURES), np.float64), state=self._state)
         self._workspace.put(state_stride=self._plan.n_panels)
         loss_fields(self._workspace, network)
         self._regularize(regularization)

@@ -137,6 +137,27 @@ def test_a_rate_of_the_users_is_asked_while_the_epochs_before_are_counted(counts
     assert {(0, 0), (17, 5)} <= set(asked)
 
 
+def test_a_generator_that_cannot_be_set_back_draws_one_order_at_a_time(counts):
+    class Mine(np.random.PCG64):
+        @property
+        def state(self):
+            raise NotImplementedError
+
+    trainer = make()
+    trainer.rng = np.random.Generator(Mine(0))
+    found = trained_parameters(trainer)
+    assert not counts
+    other = make()
+    other.rng = np.random.Generator(np.random.PCG64(0))
+    np.testing.assert_array_equal(found, trained_parameters(other))
+    assert counts
+
+
+def trained_parameters(trainer):
+    trainer.fit(X, LABELS, 12)
+    return trainer.network.parameters.copy()
+
+
 # ------------------------------------------------------------------ what ends it
 def assert_ends_alike(make, message):
     found = []
