@@ -3,7 +3,7 @@
 from fastbp.kernels.runtime.threads import ThreadTuner
 
 
-def all_threads(tuner, n_steps, seconds=0.0):
+def all_threads(tuner, n_steps):
     """What stands in the place of `ThreadTuner.next`."""
     return tuner._levels[-1], n_steps
 

@@ -78,7 +78,7 @@ class EpochsSession(Session, Protocol):
     """A session that trains for several epochs in one call, where they are short."""
 
     def whole_epochs(self, n_samples: int, batch_size: int, most: int) -> int:
-        """Return how many epochs the next call of `epochs` may take: for about a hundredth of a second, 0 to `most`.
+        """Return how many epochs the next call of `epochs` may take: for about a tenth of a second, 0 to `most`.
 
         Parameters
         ----------

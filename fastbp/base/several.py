@@ -1,4 +1,4 @@
-"""Epochs that nobody is told of between: as many in one call as take some milliseconds."""
+"""Epochs that nobody is told of between: as many in one call as take a tenth of a second."""
 
 from __future__ import annotations
 

@@ -31,8 +31,6 @@ from fastbp.kernels.tiles.packing import pack_parameters, unpack_parameters
 from fastbp.optimizers import Optimizer
 from fastbp.regularization import PENALTIES, Regularization
 
-# Epochs in one call: what users and other threads wait for. A call costs 60 to 300 µs beside them.
-_EPOCHS_SECONDS = 0.01
 _NO_ROWS = np.empty(0, np.int64)
 
 
@@ -207,7 +205,7 @@ class Session:
         """How many of `most` epochs `epochs` may take in its next call; see `fastbp.base.session.EpochsSession`."""
         batch_size = min(batch_size, n_samples)
         n_steps = -(-n_samples // batch_size)
-        return self._reserve(batch_size).next(n_steps * most, _EPOCHS_SECONDS)[1] // n_steps
+        return self._reserve(batch_size).next(n_steps * most)[1] // n_steps
 
     def epochs(
         self, data: Canonical, rows: NDArray[np.int64], batch_size: int, measured: NDArray[np.float64]
@@ -216,7 +214,7 @@ class Session:
         count = len(measured)
         batch_size = min(batch_size, len(rows) // count)
         tuner, n_steps = self._ready(data, batch_size, None), -(-len(rows) // count // batch_size) * count
-        wanted, _ = tuner.next(n_steps, _EPOCHS_SECONDS)
+        wanted, _ = tuner.next(n_steps)
         hyper, leaves = self._hyper(n_steps), self._leaves(last=True, alone=False)
         self._workspace.point(result=measured)
         timed(tuner, wanted, n_steps, partial(self._train, rows, batch_size, hyper, leaves=leaves, epochs=count))

@@ -163,8 +163,8 @@ def test_a_rank_that_saves_in_another_thread_stops_no_other_rank(implementation,
 def test_history_and_count_of_epochs_are_of_one_moment(implementation, tmp_path, monkeypatch):
     other, trainer = Other(), make(implementation, rate)
     other.network, other.work = trainer.network, lambda: trainer.save(tmp_path / "run")
-    append = fastbp.History.append
-    monkeypatch.setattr(fastbp.History, "append", lambda *arguments: append(*arguments) or other.begin())
+    extend = fastbp.History._extend
+    monkeypatch.setattr(fastbp.History, "_extend", lambda *arguments: extend(*arguments) or other.begin())
     trainer.fit(*data())
     other.result()
     found = load(implementation, tmp_path / "run")

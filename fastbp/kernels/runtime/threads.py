@@ -232,9 +232,9 @@ class ThreadTuner:
         self._pace: dict[int, float] = {}  # seconds of a step at each level
         self._steps = 1  # of the last chunk
 
-    def next(self, n_steps: int, seconds: float = _CHUNK_SECONDS) -> tuple[int, int]:
-        """Threads for the next steps, and how many of the `n_steps` to come to take, for about so many seconds."""
-        level = self._level
+    def next(self, n_steps: int) -> tuple[int, int]:
+        """Threads for the next steps, and how many of the `n_steps` to come to take."""
+        level, seconds = self._level, _CHUNK_SECONDS
         rival = self._rival() if self.tunes and self._seconds >= self._next_trial else None
         if rival is not None:
             level, seconds = (rival if self._tried(level) else level), _TRIAL_SECONDS
