@@ -78,11 +78,15 @@ class Minibatch(OnShapes):
 
 
 class Epoch(OnShapes):
-    """All minibatches in one fit: of arrays, and one after the other from an iterable."""
+    """All minibatches in one fit: of arrays, once and several times, and one after the other from an iterable."""
 
     def time_fit(self, shape, dtype):
         _, trainer, X, Y, _ = opened(shape, dtype)
         trainer.fit(X, Y)
+
+    def time_fit_of_epochs(self, shape, dtype):
+        _, trainer, X, Y, _ = opened(shape, dtype)
+        trainer.fit(X, Y, epochs=8)
 
     def time_fit_of_batches(self, shape, dtype):
         _, trainer, _, _, batches = opened(shape, dtype)
