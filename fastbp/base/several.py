@@ -17,17 +17,19 @@ from fastbp.history import History
 def several_epochs(trainer: Any, feed: Feed, history: History, epoch: int, epochs: int) -> int:
     """Train for the epochs from number `epoch` on that one call takes, and return how many they were.
 
-    It is 0 where the next epoch is to be trained by itself: where it is the trainer's first one, after which layers may
-    be found dead, where it is long, where code of the user's may look at what was learned before it, or where the order
-    of its samples could not be drawn again.
+    It is 0 where the next epoch is to be trained by itself: where it is the last one, or the trainer's first, after which
+    layers may be found dead, where it is long, where code of the user's may look at what was learned before it, or where
+    the order of its samples could not be drawn again.
 
     Raises
     ------
     DivergenceError
         If a loss or a parameter is no longer finite. The epochs before it are in the history.
     """
+    if epoch == epochs or trainer.epochs == 0 or callable(trainer.optimizer.learning_rate):
+        return 0
     orders, n, data, rng = feed.orders, feed.n_samples, feed.samples(), trainer.rng
-    if orders is None or n is None or data is None or trainer.epochs == 0 or callable(trainer.optimizer.learning_rate):
+    if orders is None or n is None or data is None:
         return 0
     session = trainer._opened()
     if not hasattr(session, "epochs") or (trainer.shuffle and not _is_numpys(rng)):
