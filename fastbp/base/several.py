@@ -17,9 +17,9 @@ from fastbp.history import History
 def several_epochs(trainer: Any, feed: Feed, history: History, epoch: int, epochs: int) -> int:
     """Train for the epochs from number `epoch` on that one call takes, and return how many they were.
 
-    It is 0 where the next epoch is to be trained by itself: where it is the last one, or the trainer's first, after which
-    layers may be found dead, where it is long, where code of the user's may look at what was learned before it, or where
-    the order of its samples could not be drawn again.
+    It is 0 where the next epoch is to be trained by itself: where it is the last one, or the trainer's first, after
+    which layers may be found dead, where it is long, where code of the user's may look at what was learned before it,
+    or where the order of its samples could not be drawn again.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def several_epochs(trainer: Any, feed: Feed, history: History, epoch: int, epoch
     try:
         within(session, train)
     finally:  # also after Ctrl-C: what the parameters have learned is counted
-        begun, whole = (int(np.count_nonzero(column)) for column in measured.T[[2, 4]])
+        begun, whole = int(np.count_nonzero(measured[:, 2])), int(np.count_nonzero(measured[:, 4]))
         if begun < len(measured) and state is not None:  # as if no order had been drawn for the others
             rng.bit_generator.state = state
             for _ in range(begun):

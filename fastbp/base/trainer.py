@@ -171,7 +171,7 @@ class BaseTrainer(TrainerState):
                     title = f"epoch {epoch}/{epochs}"
                     logs = self._epoch(feed.chunks, title, validation, bar)
                     vars(self).update(history=history)  # not that of a fit within a callback
-                    self._count_epochs(history, {name: (value,) for name, value in logs.items()}, 1)
+                    self._count_epoch(history, logs)
                     if tells and tell_epoch(self, epoch, logs, end_of_epoch, on_checkpoint):
                         break
                     self._warn_of_dead_layers(feed)
@@ -324,6 +324,10 @@ class BaseTrainer(TrainerState):
             logs |= validation.measure()
             seconds = self._ranks.settled(parameters, perf_counter() - start, title)
         return logs | {"seconds": seconds}
+
+    def _count_epoch(self, history: History, logs: Mapping[str, float]) -> None:
+        """Have an epoch in the history, and tell schedules of it."""
+        self._count_epochs(history, {name: (value,) for name, value in logs.items()}, 1)
 
     def _count_epochs(self, history: History, measures: Mapping[str, Sequence[float]], count: int) -> None:
         """Have some epochs in the history, and tell schedules of the last one."""
