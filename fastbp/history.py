@@ -113,7 +113,7 @@ class History(Mapping[str, NDArray[np.float64]]):
         """
         if not isinstance(logs, Mapping):
             raise TypeError(f"logs must be a dict of numbers by name, got {shown(logs)}")
-        self._extend({name: (value,) for name, value in logs.items()}, 1)
+        self._extend(dict(zip(logs, zip(logs.values(), strict=True), strict=True)), 1)
 
     def _extend(self, measures: Mapping[str, Sequence[float]], epochs: int) -> None:
         """Append the measures of some epochs."""

@@ -92,8 +92,8 @@ ROWS = [
      '{"_ranks"', "copy"),
     (43, "r2 of what does not vary", "metrics.py", "np.where(constant, rest == 0.0, 1.0 - ",
      "np.where(constant, 1.0 - rest, 1.0 - "),
-    (44, "an order of its own", "base/feeds.py", "[trainer.rng.permutation(n) for",
-     "[np.random.default_rng().permutation(n) for"),
+    (44, "an order of its own", "base/feeds.py", "map(trainer.rng.permutation,",
+     "map(np.random.default_rng().permutation,"),
     # ------------------------------------------------------------------ threads and processes
     (46, "two inside workqueue", "kernels/runtime/threads.py", ' or (layer() == "workqueue" and not _alone())', "",
      "beside"),

@@ -54,7 +54,7 @@ AROUND = [
      ("orders of any generator", "(trainer.shuffle and not _is_numpys(rng))", "False"),
      ("epochs that Ctrl-C forgets", "        if whole:", "        if whole == len(measured) == begun == 0:")),
     ("base/trainer.py", _SEVERAL,
-     ("nobody is told", "epoch = tells or bar.shown or validation is not None, 0", "epoch = False, 0")),
+     ("nobody is told", "epoch = tells or epochs == 1 or validation is not None or bar.shown,", "epoch = False,")),
     ("kernels/epoch.py", _SEVERAL,
      ("parameters that nobody checks", "        if epochs > 1:\n", "        if epochs < 1:\n"),
      ("half of the parameters", "lane_sum(t0 + t1)) == 0", "lane_sum(t0)) == 0"),

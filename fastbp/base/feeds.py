@@ -110,7 +110,7 @@ def _of_arrays(trainer: TrainerState, data: Canonical) -> Feed:
         given = False
         if not trainer.shuffle:
             return np.broadcast_to(in_order(n), (epochs, n))
-        return np.array([trainer.rng.permutation(n) for _ in range(epochs)], np.int64).reshape(epochs, n)
+        return np.array(list(map(trainer.rng.permutation, [n] * epochs)), np.int64).reshape(epochs, n)
 
     def chunks(session: Session) -> Chunks:
         return array_chunks(session, data, orders(1)[0], trainer.batch_size)

@@ -161,7 +161,7 @@ class BaseTrainer(TrainerState):
                 tell_begin(self, told, begun)
             vars(self).update(_callbacks=callbacks)
             with Progress(progress, None if feed.n_samples is None else epochs * feed.n_samples) as bar:
-                is_watched, epoch = tells or bar.shown or validation is not None, 0
+                is_watched, epoch = tells or epochs == 1 or validation is not None or bar.shown, 0
                 while epoch < epochs:
                     several = 0 if is_watched else several_epochs(self, feed, history, epoch + 1, epochs)
                     if several:
@@ -171,7 +171,7 @@ class BaseTrainer(TrainerState):
                     title = f"epoch {epoch}/{epochs}"
                     logs = self._epoch(feed.chunks, title, validation, bar)
                     vars(self).update(history=history)  # not that of a fit within a callback
-                    self._count_epoch(history, logs)
+                    self._count_epochs(history, dict(zip(logs, zip(logs.values(), strict=True), strict=True)), 1)
                     if tells and tell_epoch(self, epoch, logs, end_of_epoch, on_checkpoint):
                         break
                     self._warn_of_dead_layers(feed)
@@ -324,10 +324,6 @@ class BaseTrainer(TrainerState):
             logs |= validation.measure()
             seconds = self._ranks.settled(parameters, perf_counter() - start, title)
         return logs | {"seconds": seconds}
-
-    def _count_epoch(self, history: History, logs: Mapping[str, float]) -> None:
-        """Have an epoch in the history, and tell schedules of it."""
-        self._count_epochs(history, {name: (value,) for name, value in logs.items()}, 1)
 
     def _count_epochs(self, history: History, measures: Mapping[str, Sequence[float]], count: int) -> None:
         """Have some epochs in the history, and tell schedules of the last one."""

@@ -169,9 +169,10 @@ class Session:
         self._bound.panels.write = None
 
     def _write_now(self) -> None:
-        measured = self._measured().copy()
+        result = self._workspace.arrays["result"]
+        measured = result[0].copy()
         self._train(_NO_ROWS, 1, self._steady[:0], 1, parallel=False, leaves=True)
-        self._measured()[...] = measured
+        result[0] = measured
 
     # ------------------------------------------------------------------ training
     def run(
@@ -185,7 +186,11 @@ class Session:
     ) -> ChunkResult:
         """Train on the first minibatches of `rows`; see `fastbp.base.session.Session`."""
         batch_size = min(batch_size, len(rows))
-        tuner = self._ready(data, batch_size, penalty_scale)
+        if penalty_scale != self._penalty_scale:
+            self._penalize(penalty_scale)
+        tuner = self._tuners[batch_size] if batch_size == self._batch_size else self._reserve(batch_size)
+        if data is not self._data:
+            self._take(data, batch_size)
         alone = len(rows) == batch_size
         tunes = tuner.tunes or not alone
         wanted, n_steps = tuner.next(-(-len(rows) // batch_size)) if tunes else (1, 1)
@@ -198,7 +203,7 @@ class Session:
         else:
             self._train(rows, batch_size, hyper, 1, parallel=False, leaves=leaves)
         self._left(last, leaves)
-        loss_sum, correct, n_samples, penalty_sum, _ = self._measured().tolist()
+        loss_sum, correct, n_samples, penalty_sum, _ = self._workspace.arrays["result"][0].tolist()
         return ChunkResult(loss_sum, int(correct), int(n_samples), penalty_sum)
 
     def whole_epochs(self, n_samples: int, batch_size: int, most: int) -> int:
@@ -213,26 +218,16 @@ class Session:
         """Train for some epochs in one call; see `fastbp.base.session.EpochsSession`."""
         count = len(measured)
         batch_size = min(batch_size, len(rows) // count)
-        tuner, n_steps = self._ready(data, batch_size, None), -(-len(rows) // count // batch_size) * count
+        tuner, n_steps = self._reserve(batch_size), -(-len(rows) // count // batch_size) * count
+        if self._penalty_scale is not None:
+            self._penalize(None)
+        if data is not self._data:
+            self._take(data, batch_size)
         wanted, _ = tuner.next(n_steps)
         hyper, leaves = self._hyper(n_steps), self._leaves(last=True, alone=False)
         self._workspace.point(result=measured)
         timed(tuner, wanted, n_steps, partial(self._train, rows, batch_size, hyper, leaves=leaves, epochs=count))
         self._left(last=True, leaves=leaves)
-
-    def _ready(self, data: Canonical, batch_size: int, penalty_scale: float | None) -> ThreadTuner:
-        """Have all that minibatches of so many samples of the data need; the tuner of their size."""
-        if penalty_scale != self._penalty_scale:
-            self._penalize(penalty_scale)
-        tuner = self._tuners[batch_size] if batch_size == self._batch_size else self._reserve(batch_size)
-        if data is not self._data:
-            self._take(data, batch_size)
-        return tuner
-
-    def _measured(self) -> NDArray[np.float64]:
-        """What the last call measured in its first epoch."""
-        first: NDArray[np.float64] = self._workspace.array("result")[0]
-        return first
 
     def _leaves(self, last: bool, *, alone: bool) -> bool:
         """Whether the next steps write the parameters.
@@ -263,7 +258,7 @@ class Session:
         """Multiply the penalties of the next steps by a number, and measure them; None: as they are, unmeasured."""
         self._penalty_scale, factor, rules = scale, 1.0 if scale is None else scale, self._rules
         numbers = [x * factor if name in PENALTIES else x for name, x in self._weight_rules.items()]
-        self._workspace.array("weight_numbers")[:] = numbers
+        self._workspace.arrays["weight_numbers"][:] = numbers
         measured = 0.0 if scale is None else scale
         self._workspace.put(l1=rules.l1 * measured, l2=rules.l2 * measured)
 
@@ -287,7 +282,7 @@ class Session:
             layers = self._plan.layers_for(batch_size)
             self._layers, self._layers_at, self._row_length = layers, address(layers), 0
             stores = self._epilogue == STORE or (self._epilogue == OPTIMIZER and batch_size > SAMPLE_PASS)
-            if stores and not len(self._workspace.array("g")):
+            if stores and not len(self._workspace.arrays["g"]):
                 self._workspace.point(g=aligned(self._plan.n_panels, self._network.dtype))
             self._capacity = batch_size  # last: interrupted before, the next call makes them again
         if batch_size != self._batch_size:
@@ -344,7 +339,7 @@ class Session:
         """a^L of the last minibatch, or z^L where the loss is computed from it: a view, until the next step."""
         n, layer = self._batch_size, self._layers[-1]
         start, length = int(layer["outputs"]), int(layer["ld"])
-        return self._workspace.array("a")[start : start + n * length].reshape(n, length)[:, : layer["n_out"]]
+        return self._workspace.arrays["a"][start : start + n * length].reshape(n, length)[:, : layer["n_out"]]
 
     def mark(self) -> list[NDArray[Any]]:
         """Copies of all that an update changes, for `back`, in the middle of a session."""
@@ -365,7 +360,7 @@ class Session:
 
     def gradient(self) -> FloatArray:
         """The gradient that the last step stored, laid out as the parameters."""
-        return self._flat(self._workspace.array("g"))
+        return self._flat(self._workspace.arrays["g"])
 
     def _flat(self, panels: FloatArray) -> FloatArray:
         flat = np.empty_like(self._bound.panels.arrays.flat)

@@ -99,7 +99,7 @@ class SplitSession(Session):
         else:
             update(1, parallel=False)
         self._left(last, leaves)
-        return float(self._measured()[3])
+        return float(self._workspace.arrays["result"][0, 3])
 
 
 class _Sums(Session):

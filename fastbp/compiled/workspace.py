@@ -254,7 +254,8 @@ class Workspace:
     def __init__(self) -> None:
         self._record = np.zeros(1, WORKSPACE)
         self.words = self._record.view(np.int64)
-        self._arrays: dict[str, NDArray[Any]] = {}
+        #: What the record points to, by name; set by `point` alone.
+        self.arrays: dict[str, NDArray[Any]] = {}
         self.address = address(self._record)
 
     def point(self, **arrays: NDArray[Any]) -> None:
@@ -262,7 +263,7 @@ class Workspace:
         for name, array in arrays.items():
             place = address(array)
             # in one line: Ctrl-C between the two would leave an address of memory that is freed
-            self._arrays[name], self.words[self.WORD[name]] = array, place
+            self.arrays[name], self.words[self.WORD[name]] = array, place
 
     def point_to_data(self, X: FloatArray, Y: Targets | None, weight: FloatArray | None, *, separate: bool) -> None:
         """Let the record point to the data of a call, which keeps the arrays; whether outputs decide separately."""
@@ -273,10 +274,6 @@ class Workspace:
         words[word["labels"]], words[word["targets"]] = (place, 0) if labels else (0, place)
         words[word["sample_weight"]] = 0 if weight is None else address(weight)
         words[word["separate"]] = separate
-
-    def array(self, name: str) -> NDArray[Any]:
-        """The array that the record points to."""
-        return self._arrays[name]
 
     def put(self, **numbers: float) -> None:
         """Set numbers of the record."""

@@ -85,7 +85,7 @@ def test_iterations_that_run_one_after_the_other_train_as_one_thread_does():
             session._reserve(16)
             session._take(data, 16)
             session._train(np.arange(70), 16, np.full((5, 1), 0.1, np.float32), threads, parallel=False, leaves=True)
-            result = session._measured().copy()
+            result = session._workspace.arrays["result"].copy()
         return trainer.network.parameters.copy(), result, trainer.steps
 
     expected, found = weights(1), weights(2)

@@ -39,7 +39,7 @@ train = Session._train
 def spy(self, rows, batch_size, hyper, threads, *, parallel, leaves):
     train(self, rows, batch_size, hyper, threads, parallel=parallel, leaves=leaves)
     if parallel and threads > 1:
-        found[int(self._workspace.array("arrivals")[0])] += 1
+        found[int(self._workspace.arrays["arrivals"][0])] += 1
 
 Session._train = spy
 row = test_threads.ROWS[0]
