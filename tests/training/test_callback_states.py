@@ -348,19 +348,20 @@ def interrupted_at(number, function, *arguments):
     return False
 
 
-def test_ctrl_c_at_any_instruction_leaves_the_columns_of_the_history_even():
-    logs = {"loss": 1.0, "accuracy": 0.5, "seconds": 0.1}
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_ctrl_c_at_any_instruction_leaves_the_columns_of_the_history_even(epochs):
+    measures = {"loss": [1.0] * epochs, "accuracy": [0.5] * epochs, "seconds": [0.1] * epochs}
     lengths = set()
     for number in range(1, 1000):
-        history = History({name: [value] for name, value in logs.items()})
-        interrupted = interrupted_at(number, History.append, history, logs)
+        history = History({name: values[:1] for name, values in measures.items()})
+        interrupted = interrupted_at(number, History._extend, history, measures, epochs)
         found = {len(column) for column in history.values()}
         assert len(found) == 1
         lengths |= found
         if not interrupted:
             break
     assert number > 50
-    assert lengths == {1, 2}
+    assert lengths == {1, 1 + epochs}
 
 
 def test_a_measure_that_comes_and_goes_leaves_the_history_even(tmp_path):
