@@ -26,6 +26,10 @@ class ChunkResult(NamedTuple):
     penalty_sum: float = 0.0
 
 
+# What `EpochsSession.epochs` measures of an epoch: these, and whether all parameters were finite after it.
+MEASURES = len(ChunkResult._fields) + 1
+
+
 class Session(Protocol):
     """A trainer's network, optimizer state and buffers in the form that the arithmetic takes.
 
@@ -103,7 +107,7 @@ class EpochsSession(Session, Protocol):
             Rows of the data, an epoch after the other.
         batch_size : int
             Samples of a minibatch.
-        measured : ndarray (epochs, 5)
+        measured : ndarray (epochs, MEASURES)
             Zeros, which get the four measures of `ChunkResult` of each epoch, and 1 if all parameters were finite after
             it.
         """

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastbp.base.feeds import Feed
-from fastbp.base.session import EpochsSession, within
+from fastbp.base.session import MEASURES, EpochsSession, within
 from fastbp.canonical import FloatArray
 from fastbp.history import History
 
@@ -34,14 +34,14 @@ def several_epochs(trainer: Any, feed: Feed, history: History, epoch: int, epoch
     session = trainer._opened()
     if not hasattr(session, "epochs") or (trainer.shuffle and not _is_numpys(rng)):
         return 0
-    start, state, measured = perf_counter(), None, np.empty((0, 5), np.float64)
+    start, state, measured = perf_counter(), None, np.empty((0, MEASURES), np.float64)
 
     def train(session: EpochsSession) -> None:
         nonlocal state, measured
         count = session.whole_epochs(n, trainer.batch_size, epochs - epoch + 1)
         if count > 1:
             state = rng.bit_generator.state if trainer.shuffle else None
-            rows, measured = orders(count).ravel(), np.zeros((count, 5), np.float64)
+            rows, measured = orders(count).ravel(), np.zeros((count, MEASURES), np.float64)
             session.epochs(data, rows, trainer.batch_size, measured)
 
     try:

@@ -180,7 +180,7 @@ class Engine:
         Returns the sum of costs of each finished epoch, and 0; or where a loss is not finite −1 less the samples of the
         next epoch that were trained on.
         """
-        from fastbp.base.session import within
+        from fastbp.base.session import MEASURES, within
 
         start, data, batch = perf_counter(), self.canonical(X, Y, None), self.trainer.batch_size
         count = min(count, self._chunk)
@@ -190,7 +190,7 @@ class Engine:
             attached.inner.epochs(data, np.tile(rows, count), batch, measured)
             self.last_outputs = attached.inner.outputs().copy()
 
-        measured = np.zeros((count, 5), np.float64)
+        measured = np.zeros((count, MEASURES), np.float64)
         within(session, train)
         losses = measured[np.isfinite(measured[:, 0]) & (measured[:, 2] > 0), 0]
         if len(losses) < count:

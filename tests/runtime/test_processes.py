@@ -42,10 +42,11 @@ def spy(self, rows, batch_size, hyper, threads, *, parallel, **how):
         found[int(self._workspace.arrays["arrivals"][0])] += 1
 
 Session._train = spy
+Session.whole_epochs = lambda *_: 0  # a call for each epoch: threads gather for each of them
 row = test_threads.ROWS[0]
-alone = test_threads.trained(row, 1, epochs=10)
+alone = test_threads.trained(row, 1, epochs=60)
 for _ in range(int(sys.argv[2])):
-    assert test_threads.trained(row, int(sys.argv[1]), epochs=10) == alone
+    assert test_threads.trained(row, int(sys.argv[1]), epochs=60) == alone
 print(found[1], found[2])
 """
 
@@ -55,10 +56,10 @@ def test_threads_that_have_gathered_give_the_bits_of_one(threads):
     if (os.cpu_count() or 1) < 2:
         pytest.skip("there is one core")
     assert _PARALLEL == 1
-    fits = 48 if threads == 2 else 24  # more threads than cores wait for each other
+    fits = 8 if threads == 2 else 4  # more threads than cores wait for each other
     side_by_side, alone = map(int, run_python(GATHERED, threads, fits, NUMBA_NUM_THREADS=threads).split())
     assert side_by_side > 0
-    assert side_by_side + alone >= 2 * fits  # the first epoch, and the others in one call
+    assert side_by_side + alone >= fits * 60
 
 
 NESTED = """
